@@ -1,0 +1,124 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+namespace tarmac {
+namespace {
+
+Error system_error(const std::filesystem::path& path, const std::string& what, int number) {
+  const auto code = number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  std::string remedy;
+  if (number == ENOENT) remedy = "; check the path";
+  if (number == EACCES || number == EPERM) remedy = "; check the permissions";
+  if (number == ENOSPC) remedy = "; free some space and run again (nothing was changed)";
+  return make_error(code, what + ": " + std::strerror(number) + remedy, {}, path.string());
+}
+
+/// Closes on every way out.
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.value < 0) return system_error(path, "cannot open", errno);
+  struct stat status {};
+  if (::fstat(file.value, &status) != 0) return system_error(path, "cannot read its size", errno);
+  if (!S_ISREG(status.st_mode)) {
+    return make_error(ErrorCode::kInvalidInput, std::string("expected a regular file, found a ") +
+                                                    (S_ISDIR(status.st_mode) ? "folder" : "special file"),
+                      {}, path.string());
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  const std::byte* data = nullptr;
+  if (size > 0) {
+    void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+    if (mapped == MAP_FAILED) return system_error(path, "cannot map into memory", errno);
+    data = static_cast<const std::byte*>(mapped);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
+  // Two writers in one process need different names; the process id keeps processes apart.
+  static std::atomic<unsigned> counter{0};
+  std::filesystem::path temporary = path;
+  temporary += ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0) return system_error(path, "cannot create", errno);
+  return AtomicFile(path, std::move(temporary), descriptor);
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+Status AtomicFile::write(std::span<const std::byte> bytes) {
+  constexpr std::size_t kMaxWriteBytes = std::size_t{1} << 30U;  // Linux writes at most 2 GiB a call
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kMaxWriteBytes));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return system_error(path_, "cannot write", errno);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    size_ += static_cast<std::uint64_t>(written);
+  }
+  return {};
+}
+
+Status AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) return system_error(path_, "cannot sync", errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return system_error(path_, "cannot rename into place", errno);
+  ::close(std::exchange(descriptor_, -1));
+  // The rename itself is durable only once the folder is synced; a file system that cannot is not an error.
+  const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+  const Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (directory.value >= 0) ::fsync(directory.value);
+  return {};
+}
+
+Status write_file(const std::filesystem::path& path, std::string_view text) {
+  TARMAC_TRY(auto file, AtomicFile::create(path));
+  TARMAC_CHECK_OK(file.write(text));
+  return file.commit();
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
+  TARMAC_TRY(const auto file, MappedFile::open(path));
+  const auto bytes = file->bytes();
+  if (bytes.size() > limit_bytes) {
+    return make_error(ErrorCode::kResourceExhausted,
+                      "the file has " + std::to_string(bytes.size()) + " bytes, at most " +
+                          std::to_string(limit_bytes) + " are read for this kind of file",
+                      {}, path.string());
+  }
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+}  // namespace tarmac

@@ -1,0 +1,111 @@
+// The one interface between Tarmac and the engines that run models. Vendor headers and exceptions stay inside each
+// target's folder; every failure comes out as an Error.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "graph/graph.h"
+#include "tarmac/result.h"
+#include "tarmac/tensor.h"
+
+namespace tarmac {
+
+/// Whether a target runs a node.
+enum class Verdict : std::uint8_t {
+  kSupported,
+  kFallback,  ///< runs, but not on the first provider or device of the list; only if the caller allows it
+  kRefused,   ///< unsupported, or known to be computed wrongly
+};
+const char* to_string(Verdict verdict);
+
+struct NodeVerdict {
+  std::string node;  ///< Node::label()
+  std::string op_type;
+  std::string domain;
+  Verdict verdict = Verdict::kSupported;
+  std::string reason;  ///< empty when supported
+  std::string remedy;  ///< what the user can do about it
+};
+
+struct TensorInfo {
+  std::string name;
+  Type type;
+};
+
+struct CompileOptions {
+  /// Threads the compiled model may use, calling thread included; 0: as many as the process may run on.
+  int cores = 0;
+  /// ONNX Runtime's execution providers in order of preference ("CPU", "CUDA", "TensorRT", …); other targets take none.
+  std::vector<std::string> providers;
+  /// Whether nodes may run on a later provider than the first.
+  bool allow_fallback = false;
+  /// Record per-node times (slower).
+  bool profile = false;
+  /// False: the engine's own graph rewriting off as far as it can be, for reference results.
+  bool engine_optimizations = true;
+};
+
+/// Time of one executed node in the latest run, by ONNX node name where the engine keeps it.
+struct NodeTime {
+  std::string node;
+  std::string op_type;
+  std::string kernel;  ///< the engine's own name of the implementation, e.g. "brgconv_avx512_vnni_int8"
+  std::int64_t time_ns = 0;
+};
+
+/// One inference at a time on a compiled model. Not thread-safe; contexts of one executable may run at once.
+class Context {
+ public:
+  virtual ~Context() = default;
+
+  /// Binds an input for the runs that follow. The bytes are borrowed, not copied, when the engine can read them
+  /// where they are; the tensor is kept alive. Errors: kNotFound (names the inputs there are), kInvalidInput (dtype,
+  /// rank, size against the model's type; says both).
+  virtual Status set_input(const std::string& name, Tensor tensor) = 0;
+  /// Has the engine write this output into caller-provided memory of exactly the result's shape. Optional.
+  virtual Status set_output(const std::string& name, Tensor tensor) = 0;
+  /// Errors: kInvalidInput when an input is unbound, kInternal for engine failures.
+  virtual Status run() = 0;
+  /// The result of the latest run; valid until the next run() or the context's end (clone() to keep).
+  virtual Result<Tensor> output(const std::string& name) = 0;
+  /// Times of the latest run; kUsage unless compiled with `profile`.
+  virtual Result<std::vector<NodeTime>> profile() = 0;
+};
+
+/// A model compiled for a target; thread-safe. Keeps what it needs of the model alive.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  [[nodiscard]] virtual const std::vector<TensorInfo>& inputs() const = 0;
+  [[nodiscard]] virtual const std::vector<TensorInfo>& outputs() const = 0;
+  /// What the user should know: fallbacks taken, precision the engine chose, threads in use.
+  [[nodiscard]] virtual const std::vector<std::string>& notes() const = 0;
+  virtual Result<std::unique_ptr<Context>> create_context() = 0;
+};
+
+class Target {
+ public:
+  virtual ~Target() = default;
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Engine and version, e.g. "OpenVINO 2026.4.0 (CPU)"; empty when unavailable.
+  [[nodiscard]] virtual std::string version() const = 0;
+  /// OK, or kUnavailable with the library that is missing and how to get it.
+  [[nodiscard]] virtual Status available() const = 0;
+  /// A verdict for every node of the main graph, nested graphs and called functions.
+  virtual Result<std::vector<NodeVerdict>> check(const Model& model, const CompileOptions& options,
+                                                 Progress& progress) = 0;
+  /// Refuses (kUnsupported, naming the first node and the remedy) what check() would refuse.
+  virtual Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
+                                                      Progress& progress) = 0;
+};
+
+/// Every target that was built in, in order of preference.
+const std::vector<Target*>& all_targets();
+/// kUsage with the list of names when there is none of this name.
+Result<Target*> find_target(const std::string& name);
+
+}  // namespace tarmac

@@ -1,0 +1,48 @@
+// Between the graph and ONNX's protobuf messages. Only files that talk to the onnx library include this.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/wire.h"
+
+namespace tarmac {
+
+/// How tensors of a skeleton that carry a payload marker get their bytes back.
+class PayloadSource {
+ public:
+  virtual ~PayloadSource() = default;
+  virtual Result<Tensor> payload(const onnx::TensorProto& marked, std::size_t index) = 0;
+  virtual Result<Tensor> external(const onnx::TensorProto& tensor) = 0;
+};
+
+/// Builds a model; consumes `proto`. Errors: kInvalidModel with the node's or value's name.
+Result<Model> model_from_proto(onnx::ModelProto& proto, PayloadSource& source);
+
+/// A model as a proto in which each tensor of at least `threshold_bytes` is a marker for one of `payloads`.
+struct Skeleton {
+  onnx::ModelProto proto;
+  std::vector<Tensor> payloads;
+};
+Skeleton to_skeleton(const Model& model, std::size_t threshold_bytes);
+
+Result<Type> type_from_proto(const onnx::TypeProto& proto);
+void type_to_proto(const Type& type, onnx::TypeProto& proto);
+
+/// The index in a payload marker; -1 when the tensor carries none.
+std::int64_t marker_index(const onnx::TensorProto& tensor);
+/// Makes the tensor a marker for payload `index`.
+void set_marker(onnx::TensorProto& tensor, std::size_t index);
+
+/// Runs onnx's checker. Marked and external tensors are shown to it as empty; their sizes are our own check.
+Status check_proto(onnx::ModelProto proto);
+
+/// Calls `visit` for every tensor of a model: initializers and attributes, nested graphs and functions included.
+void for_each_tensor(onnx::ModelProto& proto, const std::function<void(onnx::TensorProto&)>& visit);
+
+/// Tensors below this many bytes travel through protobuf; larger ones stay mapped.
+inline constexpr std::size_t kPayloadThresholdBytes = 1024;
+
+}  // namespace tarmac

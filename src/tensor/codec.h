@@ -23,11 +23,12 @@ Result<std::vector<double>> to_doubles(const Tensor& tensor);
 /// As to_doubles(), rounded to float.
 Result<std::vector<float>> to_floats(const Tensor& tensor);
 
-/// Every element of an integer or bool tensor as int64. Errors: kUnsupported for other dtypes.
+/// Every element of an integer or bool tensor as int64. Errors: kUnsupported for other dtypes, kInvalidInput for a
+/// uint64 above 2^63-1.
 Result<std::vector<std::int64_t>> to_int64s(const Tensor& tensor);
 
-/// A tensor of `dtype` from doubles: floats round to nearest even, integers saturate (NaN → 0).
-/// Errors: kUnsupported for string, complex and 8-bit float types.
+/// A tensor of `dtype` from doubles: one rounding to nearest even, integers saturate (NaN → 0), bool is value ≠ 0.
+/// Errors: kInvalidInput (count), kUnsupported for string, complex and floats of 8 bits or less.
 Result<Tensor> from_doubles(DType dtype, Shape shape, const std::vector<double>& values);
 
 }  // namespace tarmac

@@ -1,0 +1,23 @@
+# Libraries that the system's packages describe well enough themselves.
+
+set(CMAKE_THREAD_PREFER_PTHREAD ON)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(hwy REQUIRED CONFIG)
+if(NOT TARGET hwy)
+  add_library(hwy INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(hwy INTERFACE hwy::hwy)
+endif()
+if(NOT TARGET yaml-cpp)
+  add_library(yaml-cpp INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(yaml-cpp INTERFACE yaml-cpp::yaml-cpp)
+endif()
+
+# Chart.js in one file, for embedding into reports.
+find_file(TARMAC_CHART_JS Chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED)
+mark_as_advanced(TARMAC_CHART_JS)

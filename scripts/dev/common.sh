@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# Shared by every verb of ./dev: messages, the cache folder, the lock file, atomic folders.
+
+CACHE=${TARMAC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tarmac}
+LOCK=$ROOT/cmake/dependencies.lock
+JOBS=${TARMAC_JOBS:-$(nproc)}
+
+say() { printf '%s\n' "$*" >&2; }
+step() { say "==> $*"; }
+die() {
+  say "dev: $*"
+  exit 1
+}
+
+# Rows of the lock file that start with word $1, without that word.
+lock_rows() { awk -v kind="$1" '$1 == kind { $1 = ""; sub(/^ /, ""); print }' "$LOCK"; }
+
+# Field $3 of the row `$1 $2` (fields count after the name): pinned onnx -> its version.
+pinned() { awk -v kind="$1" -v name="$2" -v field="${3:-1}" '$1 == kind && $2 == name { print $(2 + field) }' "$LOCK"; }
+
+check_sha256() { # FILE SHA256
+  local found
+  found=$(sha256sum "$1" | cut -d' ' -f1)
+  [[ $found == "$2" ]] || die "$(basename "$1"): sha256 is $found, cmake/dependencies.lock says $2; the download was refused"
+}
+
+# The first cmake that reads our presets: the system's when new enough, else the private one.
+find_cmake() {
+  local version
+  version=$(cmake --version 2>/dev/null | awk 'NR == 1 { print $3 }')
+  if [[ -n $version && $(printf '%s\n3.25\n' "$version" | sort -V | head -n1) == 3.25 ]]; then
+    echo cmake
+  else
+    echo "$(tools_dir)/bin/cmake"
+  fi
+}
+
+# Folder names carry what they were made from, so different checkouts can share one cache.
+short_hash() { sha256sum | cut -c1-10; }
+tools_dir() { echo "$CACHE/tools-$({ lock_rows tool; python3 --version; } | short_hash)"; }
+wheel_dir() { echo "$CACHE/$1-$(pinned wheel "$1")"; }
+data_dir() { echo "$CACHE/$1-$(pinned data "$1")"; }
+onnx_dir() {
+  echo "$CACHE/onnx-$(pinned sdist onnx)-$({
+    g++ -dumpfullversion
+    protoc --version
+    sed -n '/^build_onnx()/,/^}/p' "$ROOT/scripts/dev/deps.sh"
+  } | short_hash)"
+}
+ort_headers_dir() { echo "$CACHE/libonnxruntime-dev-$(pinned deb libonnxruntime-dev)"; }
+
+# Runs `$2 … TMP` to fill a new folder and renames it to $1 when complete; interrupted work leaves only TMP behind.
+make_dir() { # TARGET FUNCTION [ARG…]
+  local target=$1 tmp=$1.partial
+  shift
+  [[ -d $target ]] && return
+  rm -rf "$tmp"
+  mkdir -p "$tmp"
+  "$@" "$tmp"
+  mv "$tmp" "$target"
+}

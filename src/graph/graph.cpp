@@ -177,9 +177,9 @@ bool Graph::replace_uses(Value& from, Value& to) {
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     if (outputs_[i] == &from) set_output(i, to);
   }
-  const std::string name = from.name_;
-  rename(from, fresh_name(name + "_replaced"));
-  rename(to, name);
+  const std::string taken = from.name_;
+  rename(from, fresh_name(taken + "_replaced"));
+  rename(to, taken);
   // The declared type of a model output is part of its interface.
   if (from.type.kind != Type::Kind::kNone) to.type = from.type;
   return true;

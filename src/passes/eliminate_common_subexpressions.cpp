@@ -1,0 +1,105 @@
+#include <array>
+#include <algorithm>
+#include <map>
+
+#include "base/sha256.h"
+#include "passes/passes.h"
+
+namespace tarmac {
+namespace {
+
+constexpr std::array<const char*, 6> kRandom = {"RandomNormal",      "RandomNormalLike", "RandomUniform",
+                                                "RandomUniformLike", "Multinomial",      "Bernoulli"};
+
+std::string tensor_key(const Tensor& tensor) {
+  std::string key = std::string(to_string(tensor.dtype())) + to_string(tensor.shape());
+  if (tensor.dtype() == DType::kString) {
+    for (const std::string& text : tensor.strings()) key += std::to_string(text.size()) + ":" + text;
+    return key;
+  }
+  const auto bytes = tensor.bytes();
+  if (bytes.size() <= 64) return key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return key + to_hex(sha256(bytes));
+}
+
+/// Text that is equal for equal attributes; empty when the node must not be merged.
+struct AttributeKey {
+  std::string operator()(std::int64_t value) const { return "i" + std::to_string(value); }
+  std::string operator()(float value) const { return std::string("f").append(reinterpret_cast<const char*>(&value), sizeof value); }
+  std::string operator()(const std::string& value) const { return "s" + value; }
+  std::string operator()(const Tensor& value) const { return "t" + tensor_key(value); }
+  std::string operator()(const Type& value) const { return "y" + to_string(value); }
+  template <typename T>
+  std::string operator()(const std::vector<T>& values) const {
+    std::string key = "[";
+    for (const T& value : values) {
+      const std::string one = (*this)(value);
+      if (one.empty()) return {};
+      key += std::to_string(one.size()) + ":" + one;
+    }
+    return key;
+  }
+  std::string operator()(const AttributeReference& value) const { return "r" + value.name; }
+  std::string operator()(const GraphPtr&) const { return {}; }
+  std::string operator()(const OpaqueAttribute& value) const { return "o" + value.proto; }
+};
+
+std::string node_key(const Node& node) {
+  std::string key = node.domain + "\n" + node.op_type + "\n" + node.overload + "\n" + std::to_string(node.outputs().size());
+  for (const Value* output : node.outputs()) key += output == nullptr ? "-" : "+";
+  for (const Value* input : node.inputs()) key += "\n" + std::to_string(reinterpret_cast<std::uintptr_t>(input));
+  for (const auto& [name, attribute] : node.attributes) {
+    const std::string value = std::visit(AttributeKey{}, attribute);
+    if (value.empty()) return {};
+    key += "\n" + name + "=" + std::to_string(value.size()) + ":" + value;
+  }
+  return key;
+}
+
+void merge_initializers(Graph& graph, PassContext& context) {
+  std::map<std::string, Value*> first;
+  const std::vector<Value*> initializers = graph.initializers();
+  for (Value* value : initializers) {
+    if (value->is_input() || value->is_output()) continue;
+    const auto [it, fresh] = first.try_emplace(tensor_key(*value->initializer()), value);
+    if (fresh) continue;
+    context.changes.push_back({context.pass, value->name(), "same content as initializer '" + it->second->name() + "'"});
+    graph.replace_uses(*value, *it->second);
+    graph.erase(*value);
+  }
+}
+
+void merge_nodes(Graph& graph, PassContext& context) {
+  std::map<std::string, Node*> first;
+  std::vector<Node*> nodes;
+  for (const auto& node : graph.nodes()) nodes.push_back(node.get());
+  for (Node* node : nodes) {
+    node->for_each_subgraph([&](Graph& nested) {
+      merge_initializers(nested, context);
+      merge_nodes(nested, context);
+    });
+    if (std::find(kRandom.begin(), kRandom.end(), node->op_type) != kRandom.end()) continue;
+    const std::string key = node_key(*node);
+    if (key.empty()) continue;
+    const auto [it, fresh] = first.try_emplace(key, node);
+    if (fresh) continue;
+    Node& kept = *it->second;
+    bool gone = true;
+    for (std::size_t i = 0; i < node->outputs().size(); ++i) {
+      if (node->output(i) != nullptr) gone = graph.replace_uses(*node->output(i), *kept.output(i)) && gone;
+    }
+    if (!gone) continue;  // both feed model outputs
+    context.changed(*node, "computes the same as '" + kept.label() + "'");
+    graph.erase(*node);
+  }
+}
+
+}  // namespace
+
+Status eliminate_common_subexpressions(Model& model, PassContext& context) {
+  merge_initializers(*model.graph, context);
+  merge_nodes(*model.graph, context);
+  return {};
+}
+
+}  // namespace tarmac

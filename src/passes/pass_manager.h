@@ -1,0 +1,39 @@
+// Runs passes in order, times them, checks the result, and keeps the record.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "passes/pass.h"
+
+namespace tarmac {
+
+struct OptimizeOptions {
+  std::set<std::string> skip;   ///< names of passes to leave out
+  std::set<std::string> only;   ///< if not empty: just these
+  std::filesystem::path trace;  ///< folder for the graph as text before and after each pass that changed something
+  ConstantEvaluator* evaluator = nullptr;
+  Progress* progress = nullptr;
+};
+
+struct PassRun {
+  std::string pass;
+  std::size_t changes = 0;
+  std::int64_t time_ns = 0;
+};
+
+struct OptimizeReport {
+  std::vector<PassRun> passes;
+  std::vector<Change> changes;
+  std::vector<Change> declined;
+  std::size_t nodes_before = 0;
+  std::size_t nodes_after = 0;
+};
+
+/// Runs the list until nothing changes any more (at most a few rounds) and verifies the model.
+/// Errors: kUsage for an unknown pass name (names the known ones), kCancelled, or the failing pass's.
+Result<OptimizeReport> optimize(Model& model, const OptimizeOptions& options);
+
+}  // namespace tarmac

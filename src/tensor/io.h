@@ -20,6 +20,8 @@ Status write_npy(const std::filesystem::path& path, const Tensor& tensor);
 
 /// Reads every array of an .npz (stored or deflated zip), by name without ".npy".
 Result<std::map<std::string, Tensor>> read_npz(const std::filesystem::path& path);
+/// Writes a stored (uncompressed) zip atomically; equal tensors make equal files. Errors: as write_npy(),
+/// kInvalidInput when there is no tensor.
 Status write_npz(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors);
 
 /// Reads an ONNX TensorProto; its name goes to `name` when that is not null.

@@ -41,6 +41,8 @@ Error failed(const std::filesystem::path& path, ErrorCode code, const std::strin
 }
 
 Result<Archive> open_archive(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  if (bytes.empty())
+    return failed(path, ErrorCode::kInvalidInput, "expected an .npz (zip) file, found no bytes");
   zip_error_t error;
   zip_error_init(&error);
   Source source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error));
@@ -119,6 +121,7 @@ Result<std::map<std::string, Tensor>> read_npz(const std::filesystem::path& path
 }
 
 Status write_npz(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors) {
+  if (tensors.empty()) return failed(path, ErrorCode::kInvalidInput, "there are no tensors to write");
   // These outlive the archive, which borrows their bytes until it is closed.
   std::map<std::string, std::string> headers;
   std::map<std::string, std::array<zip_buffer_fragment_t, 2>> contents;

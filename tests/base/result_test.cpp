@@ -56,10 +56,10 @@ TEST(Error, PrintsWhereWhatAndWhichNode) {
 
 TEST(Error, EveryCodeHasItsOwnWordAndTheDocumentedExitStatus) {
   const std::pair<ErrorCode, int> expected[] = {
-      {ErrorCode::kUsage, 2},       {ErrorCode::kUnsupported, 3}, {ErrorCode::kInvalidModel, 4},
-      {ErrorCode::kInvalidInput, 4}, {ErrorCode::kNotFound, 4},    {ErrorCode::kIo, 4},
-      {ErrorCode::kOutOfRange, 4},  {ErrorCode::kResourceExhausted, 4}, {ErrorCode::kMismatch, 4},
-      {ErrorCode::kUnavailable, 3}, {ErrorCode::kAcceptance, 5},  {ErrorCode::kCancelled, 130},
+      {ErrorCode::kUsage, 2},        {ErrorCode::kUnsupported, 3},       {ErrorCode::kInvalidModel, 4},
+      {ErrorCode::kInvalidInput, 4}, {ErrorCode::kNotFound, 4},          {ErrorCode::kIo, 4},
+      {ErrorCode::kOutOfRange, 4},   {ErrorCode::kResourceExhausted, 4}, {ErrorCode::kMismatch, 4},
+      {ErrorCode::kUnavailable, 3},  {ErrorCode::kAcceptance, 5},        {ErrorCode::kCancelled, 130},
       {ErrorCode::kInternal, 1}};
   std::set<std::string> words;
   for (const auto& [code, status] : expected) {

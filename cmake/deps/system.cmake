@@ -18,6 +18,16 @@ if(NOT TARGET yaml-cpp)
   target_link_libraries(yaml-cpp INTERFACE yaml-cpp::yaml-cpp)
 endif()
 
+# Debian's libzip-targets.cmake insists on command line tools of other packages, so the library is found by itself.
+find_path(TARMAC_ZIP_INCLUDE zip.h REQUIRED)
+find_library(TARMAC_ZIP_LIBRARY zip REQUIRED)
+mark_as_advanced(TARMAC_ZIP_INCLUDE TARMAC_ZIP_LIBRARY)
+if(NOT TARGET libzip)
+  add_library(libzip SHARED IMPORTED GLOBAL)
+  set_target_properties(libzip PROPERTIES
+    IMPORTED_LOCATION ${TARMAC_ZIP_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${TARMAC_ZIP_INCLUDE})
+endif()
+
 # Chart.js in one file, for embedding into reports.
 find_file(TARMAC_CHART_JS Chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED)
 mark_as_advanced(TARMAC_CHART_JS)

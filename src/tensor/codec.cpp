@@ -10,11 +10,12 @@ namespace tarmac {
 namespace {
 
 /// Layout of a float of at most 8 bits: sign (if any), exponent, mantissa, from the top.
-/// Sources: OCP OFP8 and MX specifications; the FNUZ forms from "8-bit Numerical Formats for Deep Neural Networks".
+/// Sources: OCP OFP8 and MX specifications; the FNUZ forms from "8-bit Numerical Formats for Deep Neural
+/// Networks".
 struct SmallFloat {
   enum class Special {
-    kIeee,         // exponent all ones: infinity, or NaN
-    kOnlyAllOnes,  // all bits but the sign set: NaN; no infinity
+    kIeee,          // exponent all ones: infinity, or NaN
+    kOnlyAllOnes,   // all bits but the sign set: NaN; no infinity
     kNegativeZero,  // the pattern of -0 is the only NaN; no infinity
     kNone,
   };
@@ -44,7 +45,8 @@ double decode(unsigned bits, const SmallFloat& format) {
     case SmallFloat::Special::kNegativeZero:
       if (bits == sign_bit) return nan;
       break;
-    case SmallFloat::Special::kNone: break;
+    case SmallFloat::Special::kNone:
+      break;
   }
   // Subnormals have the smallest exponent and no hidden one.
   const unsigned hidden = exponent == 0 ? 0 : 1U << format.mantissa_bits;
@@ -54,7 +56,8 @@ double decode(unsigned bits, const SmallFloat& format) {
 }
 
 double decode_e8m0(unsigned bits) {
-  return bits == 0xff ? std::numeric_limits<double>::quiet_NaN() : std::ldexp(1.0, static_cast<int>(bits) - 127);
+  return bits == 0xff ? std::numeric_limits<double>::quiet_NaN()
+                      : std::ldexp(1.0, static_cast<int>(bits) - 127);
 }
 
 /// The value of every bit pattern of a type of at most 8 bits.
@@ -62,11 +65,21 @@ std::array<double, 256> small_float_values(DType dtype) {
   using Special = SmallFloat::Special;
   SmallFloat format{};
   switch (dtype) {
-    case DType::kFloat8E4M3FN: format = {4, 3, 7, Special::kOnlyAllOnes}; break;
-    case DType::kFloat8E4M3FNUZ: format = {4, 3, 8, Special::kNegativeZero}; break;
-    case DType::kFloat8E5M2: format = {5, 2, 15, Special::kIeee}; break;
-    case DType::kFloat8E5M2FNUZ: format = {5, 2, 16, Special::kNegativeZero}; break;
-    default: format = {2, 1, 1, Special::kNone}; break;  // kFloat4E2M1
+    case DType::kFloat8E4M3FN:
+      format = {4, 3, 7, Special::kOnlyAllOnes};
+      break;
+    case DType::kFloat8E4M3FNUZ:
+      format = {4, 3, 8, Special::kNegativeZero};
+      break;
+    case DType::kFloat8E5M2:
+      format = {5, 2, 15, Special::kIeee};
+      break;
+    case DType::kFloat8E5M2FNUZ:
+      format = {5, 2, 16, Special::kNegativeZero};
+      break;
+    default:
+      format = {2, 1, 1, Special::kNone};
+      break;  // kFloat4E2M1
   }
   std::array<double, 256> values{};
   const unsigned patterns = 1U << bit_width(dtype);
@@ -105,18 +118,39 @@ Status for_each_element(const Tensor& tensor, const Sink& sink) {
   };
   const auto width = static_cast<unsigned>(bit_width(tensor.dtype()));
   switch (tensor.dtype()) {
-    case DType::kFloat32: plain(float{}); return {};
-    case DType::kFloat64: plain(double{}); return {};
-    case DType::kUint8: plain(std::uint8_t{}); return {};
-    case DType::kInt8: plain(std::int8_t{}); return {};
-    case DType::kUint16: plain(std::uint16_t{}); return {};
-    case DType::kInt16: plain(std::int16_t{}); return {};
-    case DType::kUint32: plain(std::uint32_t{}); return {};
-    case DType::kInt32: plain(std::int32_t{}); return {};
-    case DType::kUint64: plain(std::uint64_t{}); return {};
-    case DType::kInt64: plain(std::int64_t{}); return {};
+    case DType::kFloat32:
+      plain(float{});
+      return {};
+    case DType::kFloat64:
+      plain(double{});
+      return {};
+    case DType::kUint8:
+      plain(std::uint8_t{});
+      return {};
+    case DType::kInt8:
+      plain(std::int8_t{});
+      return {};
+    case DType::kUint16:
+      plain(std::uint16_t{});
+      return {};
+    case DType::kInt16:
+      plain(std::int16_t{});
+      return {};
+    case DType::kUint32:
+      plain(std::uint32_t{});
+      return {};
+    case DType::kInt32:
+      plain(std::int32_t{});
+      return {};
+    case DType::kUint64:
+      plain(std::uint64_t{});
+      return {};
+    case DType::kInt64:
+      plain(std::int64_t{});
+      return {};
     case DType::kBool:
-      for (std::size_t i = 0; i < count; ++i) sink(i, static_cast<std::uint8_t>(load<std::uint8_t>(bytes, i) != 0));
+      for (std::size_t i = 0; i < count; ++i)
+        sink(i, static_cast<std::uint8_t>(load<std::uint8_t>(bytes, i) != 0));
       return {};
     case DType::kFloat16:
       for (std::size_t i = 0; i < count; ++i) sink(i, half_to_float(load<std::uint16_t>(bytes, i)));
@@ -145,7 +179,8 @@ Status for_each_element(const Tensor& tensor, const Sink& sink) {
     case DType::kUndefined:
     case DType::kString:
     case DType::kComplex64:
-    case DType::kComplex128: break;
+    case DType::kComplex128:
+      break;
   }
   return make_error(ErrorCode::kUnsupported,
                     std::string("expected a tensor of real numbers, found ") + to_string(tensor.dtype()));
@@ -154,11 +189,13 @@ Status for_each_element(const Tensor& tensor, const Sink& sink) {
 template <typename Out>
 Result<std::vector<Out>> convert(const Tensor& tensor) {
   std::vector<Out> values(tensor.dtype() == DType::kString ? 0 : static_cast<std::size_t>(tensor.count()));
-  TARMAC_CHECK_OK(for_each_element(tensor, [&](std::size_t i, auto value) { values[i] = static_cast<Out>(value); }));
+  TARMAC_CHECK_OK(
+      for_each_element(tensor, [&](std::size_t i, auto value) { values[i] = static_cast<Out>(value); }));
   return values;
 }
 
-/// To float with round-to-odd, so that a second rounding to a narrower type gives the same bits as one from double.
+/// To float with round-to-odd, so that a second rounding to a narrower type gives the same bits as one from
+/// double.
 float to_float_round_to_odd(double value) {
   const auto nearest = static_cast<float>(value);
   const auto back = static_cast<double>(nearest);
@@ -193,7 +230,8 @@ void store_integers(std::span<std::byte> bytes, const std::vector<double>& value
   store_all<T>(bytes, values, [](double value) { return saturate<T>(value, Limits::min(), Limits::max()); });
 }
 
-void store_packed(std::span<std::byte> bytes, const std::vector<double>& values, unsigned bits, bool is_signed) {
+void store_packed(std::span<std::byte> bytes, const std::vector<double>& values, unsigned bits,
+                  bool is_signed) {
   if (!bytes.empty()) std::memset(bytes.data(), 0, bytes.size());
   const int low = is_signed ? -(1 << (bits - 1)) : 0;
   const int high = low + (1 << bits) - 1;
@@ -229,8 +267,9 @@ Result<std::vector<std::int64_t>> to_int64s(const Tensor& tensor) {
 Result<Tensor> from_doubles(DType dtype, Shape shape, const std::vector<double>& values) {
   TARMAC_TRY(const std::int64_t count, element_count(shape));
   if (static_cast<std::size_t>(count) != values.size()) {
-    return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " has " + std::to_string(count) +
-                                                    " elements, found " + std::to_string(values.size()) + " values");
+    return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " has " +
+                                                    std::to_string(count) + " elements, found " +
+                                                    std::to_string(values.size()) + " values");
   }
   if (!is_integer(dtype) && dtype != DType::kBool && dtype != DType::kFloat32 && dtype != DType::kFloat64 &&
       dtype != DType::kFloat16 && dtype != DType::kBFloat16) {
@@ -241,29 +280,55 @@ Result<Tensor> from_doubles(DType dtype, Shape shape, const std::vector<double>&
   TARMAC_TRY(Tensor tensor, Tensor::allocate(dtype, std::move(shape)));
   const auto bytes = tensor.mutable_bytes();
   switch (dtype) {
-    case DType::kFloat64: store_all<double>(bytes, values, [](double value) { return value; }); break;
-    case DType::kFloat32: store_all<float>(bytes, values, [](double value) { return static_cast<float>(value); }); break;
+    case DType::kFloat64:
+      store_all<double>(bytes, values, [](double value) { return value; });
+      break;
+    case DType::kFloat32:
+      store_all<float>(bytes, values, [](double value) { return static_cast<float>(value); });
+      break;
     case DType::kFloat16:
-      store_all<std::uint16_t>(bytes, values, [](double value) { return float_to_half(to_float_round_to_odd(value)); });
+      store_all<std::uint16_t>(bytes, values,
+                               [](double value) { return float_to_half(to_float_round_to_odd(value)); });
       break;
     case DType::kBFloat16:
       store_all<std::uint16_t>(bytes, values,
                                [](double value) { return float_to_bfloat16(to_float_round_to_odd(value)); });
       break;
     case DType::kBool:
-      store_all<std::uint8_t>(bytes, values, [](double value) { return static_cast<std::uint8_t>(value != 0); });
+      store_all<std::uint8_t>(bytes, values,
+                              [](double value) { return static_cast<std::uint8_t>(value != 0); });
       break;
-    case DType::kUint8: store_integers<std::uint8_t>(bytes, values); break;
-    case DType::kInt8: store_integers<std::int8_t>(bytes, values); break;
-    case DType::kUint16: store_integers<std::uint16_t>(bytes, values); break;
-    case DType::kInt16: store_integers<std::int16_t>(bytes, values); break;
-    case DType::kUint32: store_integers<std::uint32_t>(bytes, values); break;
-    case DType::kInt32: store_integers<std::int32_t>(bytes, values); break;
-    case DType::kUint64: store_integers<std::uint64_t>(bytes, values); break;
-    case DType::kInt64: store_integers<std::int64_t>(bytes, values); break;
+    case DType::kUint8:
+      store_integers<std::uint8_t>(bytes, values);
+      break;
+    case DType::kInt8:
+      store_integers<std::int8_t>(bytes, values);
+      break;
+    case DType::kUint16:
+      store_integers<std::uint16_t>(bytes, values);
+      break;
+    case DType::kInt16:
+      store_integers<std::int16_t>(bytes, values);
+      break;
+    case DType::kUint32:
+      store_integers<std::uint32_t>(bytes, values);
+      break;
+    case DType::kInt32:
+      store_integers<std::int32_t>(bytes, values);
+      break;
+    case DType::kUint64:
+      store_integers<std::uint64_t>(bytes, values);
+      break;
+    case DType::kInt64:
+      store_integers<std::int64_t>(bytes, values);
+      break;
     case DType::kInt4:
-    case DType::kInt2: store_packed(bytes, values, static_cast<unsigned>(bit_width(dtype)), true); break;
-    default: store_packed(bytes, values, static_cast<unsigned>(bit_width(dtype)), false); break;  // kUint4, kUint2
+    case DType::kInt2:
+      store_packed(bytes, values, static_cast<unsigned>(bit_width(dtype)), true);
+      break;
+    default:
+      store_packed(bytes, values, static_cast<unsigned>(bit_width(dtype)), false);
+      break;  // kUint4, kUint2
   }
   return tensor;
 }

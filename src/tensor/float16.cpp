@@ -7,8 +7,9 @@ namespace tarmac {
 namespace {
 
 constexpr std::uint32_t kFloatInfinity = 0x7f800000;
-constexpr std::uint32_t kHalfOverflow = 0x477ff000;    // 65520, halfway between the largest half and the next step
-constexpr std::uint32_t kHalfMinNormal = 0x38800000;   // 2^-14
+constexpr std::uint32_t kHalfOverflow =
+    0x477ff000;  // 65520, halfway between the largest half and the next step
+constexpr std::uint32_t kHalfMinNormal = 0x38800000;     // 2^-14
 constexpr std::uint32_t kHalfRebias = (127 - 15) << 23;  // float's exponent bias less half's
 
 }  // namespace
@@ -17,7 +18,8 @@ std::uint16_t float_to_half(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000U;
   std::uint32_t magnitude = bits & 0x7fffffffU;
-  if (magnitude > kFloatInfinity) return static_cast<std::uint16_t>(sign | 0x7e00U | ((magnitude >> 13) & 0x1ffU));
+  if (magnitude > kFloatInfinity)
+    return static_cast<std::uint16_t>(sign | 0x7e00U | ((magnitude >> 13) & 0x1ffU));
   if (magnitude >= kHalfOverflow) return static_cast<std::uint16_t>(sign | 0x7c00U);
   if (magnitude < kHalfMinNormal) {
     // A float in [0.5, 1) has steps of 2^-24, a subnormal half's: the addition rounds to nearest even for us.
@@ -43,10 +45,14 @@ float half_to_float(std::uint16_t bits) {
 std::uint16_t float_to_bfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const bool is_nan = (bits & 0x7fffffffU) > kFloatInfinity;
-  if (is_nan) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // quiet, so that cut bits cannot make it infinite
+  if (is_nan)
+    return static_cast<std::uint16_t>((bits >> 16) |
+                                      0x40U);  // quiet, so that cut bits cannot make it infinite
   return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
-float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+float bfloat16_to_float(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
 
 }  // namespace tarmac

@@ -16,7 +16,8 @@ static_assert(std::endian::native == std::endian::little, "tensors are kept litt
 /// Reverses each unit of `width` bytes in place.
 void swap_bytes(std::span<std::byte> bytes, std::size_t width) {
   for (std::size_t i = 0; i < bytes.size(); i += width) {
-    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.begin() + static_cast<std::ptrdiff_t>(i + width));
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i),
+                 bytes.begin() + static_cast<std::ptrdiff_t>(i + width));
   }
 }
 
@@ -55,10 +56,10 @@ Result<Tensor> parse_npy(std::span<const std::byte> bytes, std::shared_ptr<const
   TARMAC_TRY(const std::size_t expected, size_bytes(header.dtype, header.shape));
   const auto elements = bytes.subspan(header.data_offset);
   if (elements.size() != expected) {
-    return make_error(ErrorCode::kInvalidInput, std::string("the .npy header says ") + to_string(header.dtype) + " " +
-                                                    to_string(header.shape) + ", which takes " +
-                                                    std::to_string(expected) + " bytes; the file holds " +
-                                                    std::to_string(elements.size()));
+    return make_error(ErrorCode::kInvalidInput,
+                      std::string("the .npy header says ") + to_string(header.dtype) + " " +
+                          to_string(header.shape) + ", which takes " + std::to_string(expected) +
+                          " bytes; the file holds " + std::to_string(elements.size()));
   }
   if (header.dtype == DType::kBool &&
       std::any_of(elements.begin(), elements.end(), [](std::byte value) { return value > std::byte{1}; })) {

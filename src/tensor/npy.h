@@ -22,7 +22,8 @@ struct NpyHeader {
 /// Reads magic, version and the header's dictionary. Errors: kInvalidInput, kUnsupported (dtype).
 Result<NpyHeader> parse_npy_header(std::span<const std::byte> bytes);
 
-/// A whole .npy file; the tensor borrows `bytes` (kept alive by `owner`) when they are little-endian in C order.
+/// A whole .npy file; the tensor borrows `bytes` (kept alive by `owner`) when they are little-endian in C
+/// order.
 Result<Tensor> parse_npy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
 /// Magic, version 1.0 and dictionary, padded to a multiple of 64 bytes. Errors: kUnsupported (dtype).

@@ -33,7 +33,9 @@ constexpr std::array<TypeRow, 14> kTypes = {{{"b1", DType::kBool},
                                              {"c8", DType::kComplex64},
                                              {"c16", DType::kComplex128}}};
 
-Error damaged(const std::string& what) { return make_error(ErrorCode::kInvalidInput, "damaged .npy header: " + what); }
+Error damaged(const std::string& what) {
+  return make_error(ErrorCode::kInvalidInput, "damaged .npy header: " + what);
+}
 
 /// Reader of the one Python dictionary that a header holds; anything else in it is an error.
 class HeaderParser {
@@ -58,7 +60,8 @@ class HeaderParser {
         has_shape = true;
         TARMAC_TRY(header.shape, shape());
       } else {
-        return damaged("unknown or repeated key '" + std::string(key) + "'; allowed are descr, fortran_order, shape");
+        return damaged("unknown or repeated key '" + std::string(key) +
+                       "'; allowed are descr, fortran_order, shape");
       }
       if (take(',')) continue;
       if (!take('}')) return unexpected("',' or '}'");
@@ -95,7 +98,8 @@ class HeaderParser {
 
   Result<std::string_view> string() {
     skip_spaces();
-    if (at_ >= text_.size() || (text_[at_] != '\'' && text_[at_] != '"')) return unexpected("a quoted string");
+    if (at_ >= text_.size() || (text_[at_] != '\'' && text_[at_] != '"'))
+      return unexpected("a quoted string");
     const std::size_t end = text_.find(text_[at_], at_ + 1);
     if (end == std::string_view::npos) return unexpected("a closed string");
     const std::string_view value = text_.substr(at_ + 1, end - at_ - 1);
@@ -148,7 +152,8 @@ class HeaderParser {
     }
     std::string hint = "save bool, integers, float16, float32, float64 or complex";
     if (!type.empty() && type[0] == 'O') hint = "Python objects are not read; " + hint;
-    if (!type.empty() && (type[0] == 'U' || type[0] == 'S')) hint = "for strings use an ONNX TensorProto (.pb)";
+    if (!type.empty() && (type[0] == 'U' || type[0] == 'S'))
+      hint = "for strings use an ONNX TensorProto (.pb)";
     return make_error(ErrorCode::kUnsupported,
                       "the .npy file holds elements of dtype '" + std::string(code) + "'; " + hint);
   }
@@ -173,7 +178,8 @@ Result<NpyHeader> parse_npy_header(std::span<const std::byte> bytes) {
   const auto minor = std::to_integer<unsigned>(bytes[7]);
   if (major < 1 || major > 3 || minor != 0) {
     return make_error(ErrorCode::kUnsupported, ".npy format version " + std::to_string(major) + "." +
-                                                   std::to_string(minor) + "; versions 1.0, 2.0 and 3.0 are read");
+                                                   std::to_string(minor) +
+                                                   "; versions 1.0, 2.0 and 3.0 are read");
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   if (bytes.size() < kPrefix + length_bytes) return damaged("the file ends inside it");
@@ -197,8 +203,8 @@ Result<std::string> make_npy_header(DType dtype, const Shape& shape) {
     if (row.dtype == dtype) code = row.code;
   }
   if (code.empty()) {
-    return make_error(ErrorCode::kUnsupported,
-                      std::string("NumPy has no ") + to_string(dtype) + "; convert it to float32 or an integer first");
+    return make_error(ErrorCode::kUnsupported, std::string("NumPy has no ") + to_string(dtype) +
+                                                   "; convert it to float32 or an integer first");
   }
   if (shape.size() > kMaxRank) {
     return make_error(ErrorCode::kUnsupported, "NumPy arrays have at most " + std::to_string(kMaxRank) +

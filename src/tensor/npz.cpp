@@ -41,6 +41,8 @@ Error failed(const std::filesystem::path& path, ErrorCode code, const std::strin
 }
 
 Result<Archive> open_archive(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  if (bytes.empty())
+    return failed(path, ErrorCode::kInvalidInput, "expected an .npz (zip) file, found no bytes");
   zip_error_t error;
   zip_error_init(&error);
   Source source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error));
@@ -56,12 +58,14 @@ Result<Tensor> read_entry(zip_t* archive, zip_uint64_t index, const zip_stat_t& 
   TARMAC_TRY(Tensor content, Tensor::allocate(DType::kUint8, {static_cast<std::int64_t>(stat.size)}));
   const auto bytes = content.mutable_bytes();
   const Entry entry(zip_fopen_index(archive, index, 0));
-  if (!entry) return make_error(ErrorCode::kInvalidInput, std::string("cannot unpack: ") + zip_strerror(archive));
+  if (!entry)
+    return make_error(ErrorCode::kInvalidInput, std::string("cannot unpack: ") + zip_strerror(archive));
   std::size_t done = 0;
   while (done < bytes.size()) {
     const zip_int64_t count = zip_fread(entry.get(), bytes.data() + done, bytes.size() - done);
     if (count < 0) {
-      return make_error(ErrorCode::kInvalidInput, std::string("cannot unpack: ") + zip_file_strerror(entry.get()));
+      return make_error(ErrorCode::kInvalidInput,
+                        std::string("cannot unpack: ") + zip_file_strerror(entry.get()));
     }
     if (count == 0) break;
     done += static_cast<std::size_t>(count);
@@ -70,7 +74,8 @@ Result<Tensor> read_entry(zip_t* archive, zip_uint64_t index, const zip_stat_t& 
   std::byte extra{};
   const zip_int64_t more = done == bytes.size() ? zip_fread(entry.get(), &extra, 1) : 1;
   if (more < 0) {
-    return make_error(ErrorCode::kInvalidInput, std::string("cannot unpack: ") + zip_file_strerror(entry.get()));
+    return make_error(ErrorCode::kInvalidInput,
+                      std::string("cannot unpack: ") + zip_file_strerror(entry.get()));
   }
   if (more > 0) return make_error(ErrorCode::kInvalidInput, "the zip entry does not have the size it claims");
   return parse_npy(bytes, std::make_shared<const Tensor>(content));
@@ -84,11 +89,14 @@ Result<std::map<std::string, Tensor>> read_npz(const std::filesystem::path& path
   std::map<std::string, Tensor> tensors;
   std::uint64_t budget_bytes = file->bytes().size() * kMaxDeflateRatio;
   const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
-  for (zip_uint64_t index = 0; index < static_cast<zip_uint64_t>(std::max<zip_int64_t>(entries, 0)); ++index) {
+  for (zip_uint64_t index = 0; index < static_cast<zip_uint64_t>(std::max<zip_int64_t>(entries, 0));
+       ++index) {
     zip_stat_t stat;
-    constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
+    constexpr zip_uint64_t kNeeded =
+        ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
     if (zip_stat_index(archive.get(), index, 0, &stat) != 0 || (stat.valid & kNeeded) != kNeeded) {
-      return failed(path, ErrorCode::kInvalidInput, "damaged entry " + std::to_string(index) + " of the zip folder");
+      return failed(path, ErrorCode::kInvalidInput,
+                    "damaged entry " + std::to_string(index) + " of the zip folder");
     }
     std::string name = stat.name;
     if (!name.ends_with(kSuffix)) {
@@ -98,8 +106,9 @@ Result<std::map<std::string, Tensor>> read_npz(const std::filesystem::path& path
     name.resize(name.size() - kSuffix.size());
     if (stat.size > budget_bytes) {
       return failed(path, ErrorCode::kInvalidInput,
-                    "array '" + name + "' claims " + std::to_string(stat.size) + " bytes, more than a file of " +
-                        std::to_string(file->bytes().size()) + " bytes can hold");
+                    "array '" + name + "' claims " + std::to_string(stat.size) +
+                        " bytes, more than a file of " + std::to_string(file->bytes().size()) +
+                        " bytes can hold");
     }
     budget_bytes -= stat.size;
     auto tensor = read_entry(archive.get(), index, stat);
@@ -112,6 +121,7 @@ Result<std::map<std::string, Tensor>> read_npz(const std::filesystem::path& path
 }
 
 Status write_npz(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors) {
+  if (tensors.empty()) return failed(path, ErrorCode::kInvalidInput, "there are no tensors to write");
   // These outlive the archive, which borrows their bytes until it is closed.
   std::map<std::string, std::string> headers;
   std::map<std::string, std::array<zip_buffer_fragment_t, 2>> contents;
@@ -127,7 +137,8 @@ Status write_npz(const std::filesystem::path& path, const std::map<std::string, 
   zip_error_t error;
   zip_error_init(&error);
   const Source packed(zip_source_buffer_create(nullptr, 0, 0, &error));
-  if (!packed) return failed(path, ErrorCode::kResourceExhausted, "cannot start a zip file: " + describe(error));
+  if (!packed)
+    return failed(path, ErrorCode::kResourceExhausted, "cannot start a zip file: " + describe(error));
   Archive archive(zip_open_from_source(packed.get(), ZIP_CREATE | ZIP_TRUNCATE, &error));
   if (!archive) return failed(path, ErrorCode::kIo, "cannot start a zip file: " + describe(error));
   zip_source_keep(packed.get());  // one reference for the archive, one to read the result
@@ -135,8 +146,10 @@ Status write_npz(const std::filesystem::path& path, const std::map<std::string, 
     const std::size_t used = fragments[1].length == 0 ? 1 : 2;
     Source source(zip_source_buffer_fragment(archive.get(), fragments.data(), used, 0));
     const std::string entry = name + std::string(kSuffix);
-    const zip_int64_t index = source ? zip_file_add(archive.get(), entry.c_str(), source.get(), ZIP_FL_ENC_UTF_8) : -1;
-    if (index < 0) return failed(path, ErrorCode::kIo, "array '" + name + "': " + zip_strerror(archive.get()));
+    const zip_int64_t index =
+        source ? zip_file_add(archive.get(), entry.c_str(), source.get(), ZIP_FL_ENC_UTF_8) : -1;
+    if (index < 0)
+      return failed(path, ErrorCode::kIo, "array '" + name + "': " + zip_strerror(archive.get()));
     (void)source.release();
     const auto at = static_cast<zip_uint64_t>(index);
     // Stored, not deflated: weights hardly shrink. A fixed date makes equal content equal files.

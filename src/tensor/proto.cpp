@@ -28,14 +28,20 @@ struct FieldInfo {
 FieldInfo field_of(DType dtype) {
   switch (dtype) {
     case DType::kFloat32:
-    case DType::kComplex64: return {Field::kFloat, "float_data"};
+    case DType::kComplex64:
+      return {Field::kFloat, "float_data"};
     case DType::kFloat64:
-    case DType::kComplex128: return {Field::kDouble, "double_data"};
-    case DType::kInt64: return {Field::kInt64, "int64_data"};
+    case DType::kComplex128:
+      return {Field::kDouble, "double_data"};
+    case DType::kInt64:
+      return {Field::kInt64, "int64_data"};
     case DType::kUint32:
-    case DType::kUint64: return {Field::kUint64, "uint64_data"};
-    case DType::kString: return {Field::kString, "string_data"};
-    default: return {Field::kInt32, "int32_data"};
+    case DType::kUint64:
+      return {Field::kUint64, "uint64_data"};
+    case DType::kString:
+      return {Field::kString, "string_data"};
+    default:
+      return {Field::kInt32, "int32_data"};
   }
 }
 
@@ -47,9 +53,9 @@ std::int64_t typed_values(const TensorProto& proto) {
 
 Status check_count(const TensorProto& proto, const char* field, std::size_t expected, int found) {
   if (expected == static_cast<std::size_t>(found) && typed_values(proto) == found) return {};
-  return invalid(proto, std::string("expected ") + std::to_string(expected) + " values in " + field + ", found " +
-                            std::to_string(found) + " (and " + std::to_string(typed_values(proto) - found) +
-                            " in fields of other types)");
+  return invalid(proto, std::string("expected ") + std::to_string(expected) + " values in " + field +
+                            ", found " + std::to_string(found) + " (and " +
+                            std::to_string(typed_values(proto) - found) + " in fields of other types)");
 }
 
 /// Copies a repeated field into memory of T, refusing values that T cannot hold.
@@ -73,21 +79,28 @@ Status fill(const TensorProto& proto, const Values& values, std::span<std::byte>
 Status fill_from_int32(const TensorProto& proto, DType dtype, std::span<std::byte> bytes) {
   const auto& values = proto.int32_data();
   switch (dtype) {
-    case DType::kInt32: return fill<std::int32_t>(proto, values, bytes);
-    case DType::kInt16: return fill<std::int16_t>(proto, values, bytes);
-    case DType::kInt8: return fill<std::int8_t>(proto, values, bytes);
-    case DType::kBool: return fill<bool>(proto, values, bytes);
+    case DType::kInt32:
+      return fill<std::int32_t>(proto, values, bytes);
+    case DType::kInt16:
+      return fill<std::int16_t>(proto, values, bytes);
+    case DType::kInt8:
+      return fill<std::int8_t>(proto, values, bytes);
+    case DType::kBool:
+      return fill<bool>(proto, values, bytes);
     case DType::kUint16:
     case DType::kFloat16:
-    case DType::kBFloat16: return fill<std::uint16_t>(proto, values, bytes);
-    default: return fill<std::uint8_t>(proto, values, bytes);  // uint8, 8-bit floats, packed 4- and 2-bit types
+    case DType::kBFloat16:
+      return fill<std::uint16_t>(proto, values, bytes);
+    default:
+      return fill<std::uint8_t>(proto, values, bytes);  // uint8, 8-bit floats, packed 4- and 2-bit types
   }
 }
 
 Result<Tensor> strings_from_proto(const TensorProto& proto, Shape shape) {
   if (proto.has_raw_data()) return invalid(proto, "strings must be in string_data, found raw_data");
   TARMAC_TRY(const std::int64_t count, element_count(shape));
-  TARMAC_CHECK_OK(check_count(proto, "string_data", static_cast<std::size_t>(count), proto.string_data_size()));
+  TARMAC_CHECK_OK(
+      check_count(proto, "string_data", static_cast<std::size_t>(count), proto.string_data_size()));
   return Tensor::of_strings(std::move(shape), {proto.string_data().begin(), proto.string_data().end()});
 }
 
@@ -96,8 +109,9 @@ Result<Tensor> raw_from_proto(const TensorProto& proto, DType dtype, Shape shape
   TARMAC_TRY(const std::size_t expected, size_bytes(dtype, shape));
   const std::string& raw = proto.raw_data();
   if (raw.size() != expected) {
-    return invalid(proto, std::string("a ") + to_string(dtype) + " tensor of shape " + to_string(shape) + " takes " +
-                              std::to_string(expected) + " bytes, raw_data has " + std::to_string(raw.size()));
+    return invalid(proto, std::string("a ") + to_string(dtype) + " tensor of shape " + to_string(shape) +
+                              " takes " + std::to_string(expected) + " bytes, raw_data has " +
+                              std::to_string(raw.size()));
   }
   return Tensor::view(dtype, std::move(shape), std::as_bytes(std::span(raw)), nullptr)->clone();
 }
@@ -108,9 +122,15 @@ Result<Tensor> typed_from_proto(const TensorProto& proto, DType dtype, Shape sha
   const auto bits = static_cast<std::size_t>(bit_width(dtype));
   const auto [field, name] = field_of(dtype);
   switch (field) {
-    case Field::kFloat: TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / 4, proto.float_data_size())); break;
-    case Field::kDouble: TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / 8, proto.double_data_size())); break;
-    case Field::kInt64: TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / 8, proto.int64_data_size())); break;
+    case Field::kFloat:
+      TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / 4, proto.float_data_size()));
+      break;
+    case Field::kDouble:
+      TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / 8, proto.double_data_size()));
+      break;
+    case Field::kInt64:
+      TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / 8, proto.int64_data_size()));
+      break;
     case Field::kUint64:
       TARMAC_CHECK_OK(check_count(proto, name, bytes_needed / (bits / 8), proto.uint64_data_size()));
       break;
@@ -122,9 +142,15 @@ Result<Tensor> typed_from_proto(const TensorProto& proto, DType dtype, Shape sha
   TARMAC_TRY(Tensor tensor, Tensor::allocate(dtype, std::move(shape)));
   const auto bytes = tensor.mutable_bytes();
   switch (field) {
-    case Field::kFloat: TARMAC_CHECK_OK(fill<float>(proto, proto.float_data(), bytes)); break;
-    case Field::kDouble: TARMAC_CHECK_OK(fill<double>(proto, proto.double_data(), bytes)); break;
-    case Field::kInt64: TARMAC_CHECK_OK(fill<std::int64_t>(proto, proto.int64_data(), bytes)); break;
+    case Field::kFloat:
+      TARMAC_CHECK_OK(fill<float>(proto, proto.float_data(), bytes));
+      break;
+    case Field::kDouble:
+      TARMAC_CHECK_OK(fill<double>(proto, proto.double_data(), bytes));
+      break;
+    case Field::kInt64:
+      TARMAC_CHECK_OK(fill<std::int64_t>(proto, proto.int64_data(), bytes));
+      break;
     case Field::kUint64:
       if (bits == 32) {
         TARMAC_CHECK_OK(fill<std::uint32_t>(proto, proto.uint64_data(), bytes));
@@ -132,20 +158,23 @@ Result<Tensor> typed_from_proto(const TensorProto& proto, DType dtype, Shape sha
         TARMAC_CHECK_OK(fill<std::uint64_t>(proto, proto.uint64_data(), bytes));
       }
       break;
-    default: TARMAC_CHECK_OK(fill_from_int32(proto, dtype, bytes));
+    default:
+      TARMAC_CHECK_OK(fill_from_int32(proto, dtype, bytes));
   }
   return tensor;
 }
 
 Result<Tensor> checked_from_proto(const TensorProto& proto) {
   if (proto.data_location() == TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    return make_error(ErrorCode::kUnsupported,
-                      "the tensor's values lie in an external file, which is read only for weights of a model; save it "
-                      "with its values inside",
-                      proto.name());
+    return make_error(
+        ErrorCode::kUnsupported,
+        "the tensor's values lie in an external file, which is read only for weights of a model; save it "
+        "with its values inside",
+        proto.name());
   }
   if (proto.has_segment()) {
-    return make_error(ErrorCode::kUnsupported, "the tensor is split into segments; save it in one piece", proto.name());
+    return make_error(ErrorCode::kUnsupported, "the tensor is split into segments; save it in one piece",
+                      proto.name());
   }
   const auto dtype = proto.data_type() > 0 && proto.data_type() <= static_cast<int>(DType::kInt2)
                          ? static_cast<DType>(proto.data_type())
@@ -190,8 +219,8 @@ Result<Tensor> read_tensor_proto(const std::filesystem::path& path, std::string*
   TensorProto proto;
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
       !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return make_error(ErrorCode::kInvalidInput, "expected an ONNX TensorProto of less than 2 GiB, cannot parse it", {},
-                      path.string());
+    return make_error(ErrorCode::kInvalidInput,
+                      "expected an ONNX TensorProto of less than 2 GiB, cannot parse it", {}, path.string());
   }
   auto tensor = tensor_from_proto(proto);
   if (!tensor) {

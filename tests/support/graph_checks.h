@@ -1,0 +1,24 @@
+// Models from text, and what must hold for every graph.
+#pragma once
+
+#include <string>
+
+#include "graph/model_io.h"
+#include "support/expect.h"
+
+namespace tarmac::test {
+
+/// The model in ONNX text form; the test fails when it is not valid.
+Model model(const std::string& text, std::source_location where = std::source_location::current());
+
+/// All links agree both ways: uses with inputs, producers with outputs, names with the table, nested graphs
+/// with their parent; every value is produced before it is read; names are unique over nested scopes.
+void expect_consistent(const Graph& graph);
+void expect_consistent(const Model& model);
+
+/// Both models compute the same graph; on a difference the test shows it with both texts. `names`: names
+/// agree too.
+void expect_same_model(const Model& found, const Model& expected, bool names = false,
+                       std::source_location where = std::source_location::current());
+
+}  // namespace tarmac::test

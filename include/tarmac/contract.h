@@ -1,5 +1,5 @@
-// The contract, deploy.yaml version 1: what a model eats, where it runs, how fast, and how much accuracy it may lose.
-// Paths in the file are relative to the file; here they are joined with its folder.
+// The contract, deploy.yaml version 1: what a model eats, where it runs, how fast, and how much accuracy it
+// may lose. Paths in the file are relative to the file; here they are joined with its folder.
 #pragma once
 
 #include <array>
@@ -34,15 +34,17 @@ enum class ColorOrder { kRGB, kBGR, kGray };
 enum class Interpolation { kNearest, kLinear, kCubic, kArea, kLanczos4 };
 
 enum class ResizeMode {
-  kStretch,     ///< To exactly `size`; the aspect ratio is not kept.
-  kLetterbox,   ///< By min(H/h, W/w), sizes rounded half to even; the rest is pad_value, the odd row or column last.
+  kStretch,    ///< To exactly `size`; the aspect ratio is not kept.
+  kLetterbox,  ///< By min(H/h, W/w), sizes rounded half to even; the rest is pad_value, the odd row or column
+               ///< last.
   kFitShorter,  ///< By max(H/h, W/w), sizes rounded half to even: covers `size`, one side may be longer.
 };
 
 /// Values in the order of the decoded channels; gray uses the first.
 using PadValue = std::array<std::uint8_t, 3>;
 
-/// Decodes to 8 bits a channel. An EXIF orientation is ignored (as cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION).
+/// Decodes to 8 bits a channel. An EXIF orientation is ignored (as cv2.IMREAD_COLOR |
+/// cv2.IMREAD_IGNORE_ORIENTATION).
 struct DecodeStep {
   ColorOrder color = ColorOrder::kRGB;
 };
@@ -90,7 +92,8 @@ struct InputSpec {
 enum class DataKind {
   kFolder,   ///< Pictures below a folder, in the order of their paths.
   kList,     ///< A text file: one picture a line, relative to the list; optionally a tab and its label.
-  kTensors,  ///< .npz with one array an input, or .npy for a model with one input; samples along the first axis.
+  kTensors,  ///< .npz with one array an input, or .npy for a model with one input; samples along the first
+             ///< axis.
 };
 enum class LabelSource {
   kNone,
@@ -146,12 +149,13 @@ struct ProfileSpec {
 
 /// Limits that the deployed model must keep; absent ones are not checked.
 struct AcceptanceSpec {
-  std::optional<double> fp32_drop;               ///< Loss of the metric against the original; 0.01 is one percentage point.
-  std::optional<double> int8_drop;               ///< The same for the INT8 model.
-  std::optional<double> latency_p50_ms;          ///< Median time of one inference.
-  std::optional<double> latency_p99_ms;          ///< 99th percentile.
-  std::optional<double> throughput_per_s;        ///< At least this many samples a second.
-  std::optional<std::uint64_t> memory_bytes;     ///< Peak resident memory of the process.
+  std::optional<double>
+      fp32_drop;  ///< Loss of the metric against the original; 0.01 is one percentage point.
+  std::optional<double> int8_drop;            ///< The same for the INT8 model.
+  std::optional<double> latency_p50_ms;       ///< Median time of one inference.
+  std::optional<double> latency_p99_ms;       ///< 99th percentile.
+  std::optional<double> throughput_per_s;     ///< At least this many samples a second.
+  std::optional<std::uint64_t> memory_bytes;  ///< Peak resident memory of the process.
 };
 
 struct Contract {
@@ -174,15 +178,16 @@ struct Contract {
 };
 
 struct ContractOptions {
-  /// False where only the preprocessing matters (a vehicle without the data): files and folders are not looked up.
+  /// False where only the preprocessing matters (a vehicle without the data): files and folders are not
+  /// looked up.
   bool files_must_exist = true;
   /// Names that `targets:` may use; empty accepts any.
   std::vector<std::string> known_targets;
 };
 
-/// Reads and checks deploy.yaml. Errors: kInvalidInput or kNotFound with context "file:line", saying what was found
-/// and what is allowed; kIo; kResourceExhausted above 1 MiB. YAML anchors, aliases, tags and several documents in one
-/// file are refused.
+/// Reads and checks deploy.yaml. Errors: kInvalidInput or kNotFound with context "file:line", saying what was
+/// found and what is allowed; kIo; kResourceExhausted above 1 MiB. YAML anchors, aliases, tags and several
+/// documents in one file are refused.
 Result<Contract> load_contract(const std::filesystem::path& file, const ContractOptions& options = {});
 
 /// As load_contract(), from text; `file` gives the folder of relative paths and the name in messages.

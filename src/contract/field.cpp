@@ -71,10 +71,14 @@ Error Field::error(const std::string& message, ErrorCode code) const {
 
 std::string Field::describe() const {
   switch (node_->kind) {
-    case YamlNode::Kind::kNull: return "nothing";
-    case YamlNode::Kind::kScalar: return node_->quoted ? "the text " + quote(node_->scalar) : quote(node_->scalar);
-    case YamlNode::Kind::kSequence: return "a list of " + std::to_string(node_->items.size());
-    case YamlNode::Kind::kMap: return "a map of " + std::to_string(node_->items.size());
+    case YamlNode::Kind::kNull:
+      return "nothing";
+    case YamlNode::Kind::kScalar:
+      return node_->quoted ? "the text " + quote(node_->scalar) : quote(node_->scalar);
+    case YamlNode::Kind::kSequence:
+      return "a list of " + std::to_string(node_->items.size());
+    case YamlNode::Kind::kMap:
+      return "a map of " + std::to_string(node_->items.size());
   }
   return {};
 }
@@ -139,9 +143,11 @@ Result<std::string> Field::text(std::string_view expected) const {
 Result<std::string> Field::identifier(std::string_view expected) const {
   TARMAC_TRY(std::string word, text(expected));
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   };
-  if (!std::all_of(word.begin(), word.end(), allowed) || word[0] == '-' || word[0] == '.') return wrong(expected);
+  if (!std::all_of(word.begin(), word.end(), allowed) || word[0] == '-' || word[0] == '.')
+    return wrong(expected);
   return word;
 }
 
@@ -152,9 +158,10 @@ Result<bool> Field::boolean() const {
 }
 
 Result<std::int64_t> Field::integer(std::int64_t min, std::int64_t max) const {
-  const std::string expected = max == std::numeric_limits<std::int64_t>::max()
-                                   ? "a whole number of at least " + std::to_string(min)
-                                   : "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+  const std::string expected =
+      max == std::numeric_limits<std::int64_t>::max()
+          ? "a whole number of at least " + std::to_string(min)
+          : "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
   if (!is_scalar() || node_->quoted) return wrong(expected);
   std::int64_t value = 0;
   const char* last = node_->scalar.data() + node_->scalar.size();
@@ -218,9 +225,11 @@ Result<double> Field::milliseconds() const {
 Result<std::uint64_t> Field::bytes() const {
   constexpr std::string_view kExpected = "a size above 0 in KiB, MiB, GiB, kB, MB or GB, such as 500 MiB";
   constexpr double kLargest = 9e15;  // whole numbers are exact in a double
-  TARMAC_TRY(const double value,
-             quantity({{"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}},
-                      kExpected));
+  TARMAC_TRY(
+      const double value,
+      quantity(
+          {{"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}},
+          kExpected));
   if (value < 1 || value > kLargest) return wrong(kExpected);
   return static_cast<std::uint64_t>(std::llround(value));
 }

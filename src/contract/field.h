@@ -1,5 +1,5 @@
-// A value of the contract together with where it stands, and typed, strict readings of it. Every reading that fails
-// says `file:line: path: found X; expected Y`.
+// A value of the contract together with where it stands, and typed, strict readings of it. Every reading that
+// fails says `file:line: path: found X; expected Y`.
 #pragma once
 
 #include <cstdint>
@@ -99,7 +99,9 @@ class Field {
   [[nodiscard]] Result<std::filesystem::path> existing_folder() const;
 
  private:
-  [[nodiscard]] Field child(const YamlNode& node, const std::string& path) const { return {node, path, *source_}; }
+  [[nodiscard]] Field child(const YamlNode& node, const std::string& path) const {
+    return {node, path, *source_};
+  }
   [[nodiscard]] std::string describe() const;
   [[nodiscard]] Result<std::filesystem::path> joined_path(std::string_view expected) const;
   struct Unit {

@@ -9,13 +9,14 @@ namespace {
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 20U;
 
 Status parse_version(const Field& field) {
-  if (auto version = field.integer(1, 1); !version) return field.wrong("1, the only version this program reads");
+  if (auto version = field.integer(1, 1); !version)
+    return field.wrong("1, the only version this program reads");
   return {};
 }
 
 Result<Contract> parse_sections(const Field& root) {
-  TARMAC_CHECK_OK(root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation", "reference",
-                                   "targets", "precision", "profiles", "acceptance"}));
+  TARMAC_CHECK_OK(root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation",
+                                   "reference", "targets", "precision", "profiles", "acceptance"}));
   Contract contract;
   contract.file = root.source().file;
   TARMAC_TRY(const Field version, root.require("version"));
@@ -57,8 +58,8 @@ Result<Contract> parse_sections(const Field& root) {
 }  // namespace
 
 const InputSpec* Contract::find_input(std::string_view input_name) const {
-  const auto found =
-      std::find_if(inputs.begin(), inputs.end(), [&](const InputSpec& input) { return input.name == input_name; });
+  const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const InputSpec& input) { return input.name == input_name; });
   return found == inputs.end() ? nullptr : &*found;
 }
 

@@ -17,7 +17,8 @@ Status parse_place(const Field& field, const Contract& contract, DataSource& sou
   }
   const auto& place = folder ? *folder : list ? *list : *tensors;
   if (!tensors && (contract.inputs.size() != 1 || !contract.inputs[0].is_picture())) {
-    return place.error("pictures need a model with one input, and that input needs preprocess; give tensors with npz");
+    return place.error(
+        "pictures need a model with one input, and that input needs preprocess; give tensors with npz");
   }
   source.kind = folder ? DataKind::kFolder : list ? DataKind::kList : DataKind::kTensors;
   TARMAC_TRY(source.path, folder ? place.existing_folder() : place.existing_file());
@@ -34,7 +35,8 @@ Status parse_place(const Field& field, const Contract& contract, DataSource& sou
 Result<LabelSource> parse_label_source(const Field& field, const Contract& contract, DataKind kind) {
   static constexpr Choice<LabelSource> kFolderWords[] = {{"from_folder", LabelSource::kFromFolder}};
   static constexpr Choice<LabelSource> kFileWords[] = {{"from_file", LabelSource::kFromFile}};
-  if (contract.labels.empty()) return field.error("the section 'labels' is missing; it names the classes in order");
+  if (contract.labels.empty())
+    return field.error("the section 'labels' is missing; it names the classes in order");
   return kind == DataKind::kFolder ? field.choice(kFolderWords) : field.choice(kFileWords);
 }
 

@@ -35,9 +35,9 @@ Result<std::vector<InputDim>> parse_shape(const Field& field) {
 }
 
 Result<DType> parse_dtype(const Field& field) {
-  static constexpr std::string_view kNames[] = {"float32", "float16", "bfloat16", "float64", "uint8",  "int8",
-                                                "uint16",  "int16",   "uint32",   "int32",   "uint64", "int64",
-                                                "bool"};
+  static constexpr std::string_view kNames[] = {"float32", "float16", "bfloat16", "float64", "uint8",
+                                                "int8",    "uint16",  "int16",    "uint32",  "int32",
+                                                "uint64",  "int64",   "bool"};
   if (field.is_scalar()) {
     for (const std::string_view name : kNames) {
       if (field.text().ok() && *field.text() == name) return dtype_from_string(name);
@@ -58,7 +58,8 @@ Result<InputSpec> parse_input(const std::string& name, const Field& field) {
   if (layout) {
     TARMAC_TRY(input.layout, layout->choice(kLayoutWords));
     if (input.shape.size() != 4) {
-      return layout->error("a layout needs a shape of 4 dimensions; this input has " + std::to_string(input.shape.size()));
+      return layout->error("a layout needs a shape of 4 dimensions; this input has " +
+                           std::to_string(input.shape.size()));
     }
   }
   const auto preprocess = field.find("preprocess");

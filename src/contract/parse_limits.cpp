@@ -29,7 +29,8 @@ Result<TargetSpec> parse_target(const Field& field) {
   TARMAC_TRY(const Field name, field.require("name"));
   TARMAC_TRY(target.name, parse_target_name(name));
   const auto providers = field.find("providers");
-  if (providers && target.name != "onnxruntime") return providers->error("providers belong to onnxruntime; remove them");
+  if (providers && target.name != "onnxruntime")
+    return providers->error("providers belong to onnxruntime; remove them");
   if (providers) {
     TARMAC_TRY(const auto elements, providers->elements("a list of providers, such as [CPU, CUDA]"));
     if (elements.empty()) return providers->wrong("at least one provider");
@@ -74,8 +75,9 @@ Status bind_symbols(const Field& field, const InputSpec& input, const Shape& sha
     if (input.shape[i].fixed()) continue;
     const auto [entry, is_new] = bound.emplace(input.shape[i].symbol, shape[i]);
     if (!is_new && entry->second != shape[i]) {
-      return field.error("the symbol " + quote(entry->first) + " is " + std::to_string(shape[i]) + " here but " +
-                         std::to_string(entry->second) + " elsewhere; a symbol has one value in a profile");
+      return field.error("the symbol " + quote(entry->first) + " is " + std::to_string(shape[i]) +
+                         " here but " + std::to_string(entry->second) +
+                         " elsewhere; a symbol has one value in a profile");
     }
   }
   return {};
@@ -90,7 +92,8 @@ Result<std::vector<TargetSpec>> parse_targets(const Field& field) {
   for (const Field& element : elements) {
     TARMAC_TRY(TargetSpec target, parse_target(element));
     if (std::find(targets.begin(), targets.end(), target) != targets.end()) {
-      return element.error("found the target " + quote(target.name) + " again with the same options; name each once");
+      return element.error("found the target " + quote(target.name) +
+                           " again with the same options; name each once");
     }
     targets.push_back(std::move(target));
   }
@@ -106,7 +109,8 @@ Result<PrecisionSpec> parse_precision(const Field& field, const Contract& contra
     return mode.error("int8 needs data.calibration, which is missing");
   }
   if (const auto method = field.find("method")) {
-    if (precision.mode != PrecisionMode::kInt8) return method->error("method belongs to mode int8; remove it");
+    if (precision.mode != PrecisionMode::kInt8)
+      return method->error("method belongs to mode int8; remove it");
     TARMAC_TRY(precision.method, method->choice(kMethodWords));
   }
   return precision;
@@ -125,7 +129,8 @@ Result<std::map<std::string, ProfileSpec>> parse_profiles(const Field& field, co
     }
     TARMAC_CHECK_OK(entry.allow_keys({"min", "opt", "max"}));
     ProfileSpec& profile = profiles[name];
-    const std::pair<const char*, Shape*> shapes[] = {{"min", &profile.min}, {"opt", &profile.opt}, {"max", &profile.max}};
+    const std::pair<const char*, Shape*> shapes[] = {
+        {"min", &profile.min}, {"opt", &profile.opt}, {"max", &profile.max}};
     for (std::size_t i = 0; i < 3; ++i) {
       TARMAC_TRY(const Field shape, entry.require(shapes[i].first));
       TARMAC_TRY(*shapes[i].second, parse_profile_shape(shape, *input));
@@ -133,8 +138,9 @@ Result<std::map<std::string, ProfileSpec>> parse_profiles(const Field& field, co
     }
     for (std::size_t i = 0; i < input->shape.size(); ++i) {
       if (profile.min[i] > profile.opt[i] || profile.opt[i] > profile.max[i]) {
-        return entry.error("found min " + to_string(profile.min) + ", opt " + to_string(profile.opt) + ", max " +
-                           to_string(profile.max) + "; expected min ≤ opt ≤ max in dimension " + std::to_string(i));
+        return entry.error("found min " + to_string(profile.min) + ", opt " + to_string(profile.opt) +
+                           ", max " + to_string(profile.max) + "; expected min ≤ opt ≤ max in dimension " +
+                           std::to_string(i));
       }
     }
   }
@@ -145,7 +151,8 @@ Result<AcceptanceSpec> parse_acceptance(const Field& field, const Contract& cont
   TARMAC_CHECK_OK(
       field.allow_keys({"fp32_drop", "int8_drop", "latency_p50", "latency_p99", "throughput", "memory"}));
   AcceptanceSpec acceptance;
-  for (const auto& [key, drop] : {std::pair("fp32_drop", &acceptance.fp32_drop), std::pair("int8_drop", &acceptance.int8_drop)}) {
+  for (const auto& [key, drop] :
+       {std::pair("fp32_drop", &acceptance.fp32_drop), std::pair("int8_drop", &acceptance.int8_drop)}) {
     const auto value = field.find(key);
     if (!value) continue;
     if (!contract.evaluation) return value->error("a drop needs the section 'evaluation', which is missing");

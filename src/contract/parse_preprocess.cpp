@@ -62,8 +62,10 @@ Result<PreprocessStep> parse_resize(const Field& field, Progression& state) {
   }
   const auto pad_value = field.find("pad_value");
   const bool letterbox = step.mode == ResizeMode::kLetterbox;
-  if (pad_value && !letterbox) return pad_value->error("pad_value belongs to mode letterbox; remove it or set the mode");
-  if (letterbox && !pad_value) return field.error("mode letterbox needs the key 'pad_value', such as [114, 114, 114]");
+  if (pad_value && !letterbox)
+    return pad_value->error("pad_value belongs to mode letterbox; remove it or set the mode");
+  if (letterbox && !pad_value)
+    return field.error("mode letterbox needs the key 'pad_value', such as [114, 114, 114]");
   if (pad_value) {
     TARMAC_TRY(step.pad_value, parse_pad_value(*pad_value, state.channels));
   }
@@ -84,7 +86,8 @@ Result<PreprocessStep> parse_crop(const Field& field, Progression& state) {
   if (!step.centered) {
     TARMAC_TRY(std::tie(step.top, step.left), parse_pair(position, 0, "center, or a list of two, [y, x]"));
   }
-  if ((state.height && step.top + step.height > *state.height) || (state.width && step.left + step.width > *state.width)) {
+  if ((state.height && step.top + step.height > *state.height) ||
+      (state.width && step.left + step.width > *state.width)) {
     return field.error("the crop reaches outside the picture, which here is " +
                        (state.height ? std::to_string(*state.height) : "?") + " high and " +
                        (state.width ? std::to_string(*state.width) : "?") + " wide; crop less");
@@ -149,10 +152,13 @@ Result<PreprocessStep> parse_step(const std::string& name, const Field& field, P
   if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) {
     const std::string_view near = closest_word(name, kNames);
     return field.error("found the unknown step " + quote(name) + "; " +
-                       (near.empty() ? "" : "did you mean '" + std::string(near) + "'? ") + "allowed: " + join(kNames));
+                       (near.empty() ? "" : "did you mean '" + std::string(near) + "'? ") +
+                       "allowed: " + join(kNames));
   }
-  if (!state.decoded && name != "decode") return field.error(name + " stands before decode; decode must come first");
-  if (state.decoded && name == "decode") return field.error("decode stands here again; it is allowed once, as the first step");
+  if (!state.decoded && name != "decode")
+    return field.error(name + " stands before decode; decode must come first");
+  if (state.decoded && name == "decode")
+    return field.error("decode stands here again; it is allowed once, as the first step");
   if (state.normalized) return field.error(name + " stands after normalize; normalize must be the last step");
   state.decoded = true;
   if (name == "decode") return parse_decode(field, state);
@@ -174,21 +180,23 @@ Status check_result(const Field& field, const InputSpec& input, const Progressio
   const InputDim& height = input.shape[nchw ? 2 : 1];
   const InputDim& width = input.shape[nchw ? 3 : 2];
   if (!channels.fixed()) {
-    return field.error("found the symbol " + quote(channels.symbol) + " for the channels of the shape; a picture has " +
-                       std::to_string(state.channels));
+    return field.error("found the symbol " + quote(channels.symbol) +
+                       " for the channels of the shape; a picture has " + std::to_string(state.channels));
   }
   if (channels.size != state.channels) {
     return field.error("the steps give " + std::to_string(state.channels) + " channels, but the shape has " +
                        std::to_string(channels.size) + " there under layout " + to_string(input.layout));
   }
-  const std::pair<const InputDim*, std::optional<int>> sides[] = {{&height, state.height}, {&width, state.width}};
+  const std::pair<const InputDim*, std::optional<int>> sides[] = {{&height, state.height},
+                                                                  {&width, state.width}};
   const char* const names[] = {"height", "width"};
   for (std::size_t i = 0; i < 2; ++i) {
     const auto& [dim, size] = sides[i];
     if (!dim->fixed()) continue;
     if (!size) {
-      return field.error(std::string("the steps leave the ") + names[i] + " to the picture, but the shape has " +
-                         std::to_string(dim->size) + "; add a resize or a crop");
+      return field.error(std::string("the steps leave the ") + names[i] +
+                         " to the picture, but the shape has " + std::to_string(dim->size) +
+                         "; add a resize or a crop");
     }
     if (dim->size != *size) {
       return field.error(std::string("the steps give the ") + names[i] + " " + std::to_string(*size) +

@@ -1,4 +1,5 @@
-// One function a section of deploy.yaml. Each fills its part of the contract; sections read earlier may be used.
+// One function a section of deploy.yaml. Each fills its part of the contract; sections read earlier may be
+// used.
 #pragma once
 
 #include "contract/field.h"
@@ -8,7 +9,8 @@ namespace tarmac {
 
 /// inputs: names, shapes, dtypes, layouts and preprocessing.
 Result<std::vector<InputSpec>> parse_inputs(const Field& field);
-/// inputs.NAME.preprocess; checks the order of the steps and the size they end with against the input's shape.
+/// inputs.NAME.preprocess; checks the order of the steps and the size they end with against the input's
+/// shape.
 Status parse_preprocess(const Field& field, InputSpec& input);
 
 Result<std::vector<std::string>> parse_labels(const Field& field);

@@ -71,7 +71,8 @@ class TreeBuilder final : public YAML::EventHandler {
       throw Refusal{line, "found the YAML tag " + quote(tag) + "; tags are not allowed"};
     }
     if (++node_count_ > kMaxNodes) {
-      throw Refusal{line, "found more than " + std::to_string(kMaxNodes) + " YAML values; a contract is far smaller"};
+      throw Refusal{
+          line, "found more than " + std::to_string(kMaxNodes) + " YAML values; a contract is far smaller"};
     }
     YamlNode node;
     node.kind = kind;
@@ -81,7 +82,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void open(YamlNode node) {
     if (stack_.size() >= kMaxDepth) {
-      throw Refusal{node.line, "found nesting deeper than " + std::to_string(kMaxDepth) + " levels; a contract needs fewer"};
+      throw Refusal{node.line, "found nesting deeper than " + std::to_string(kMaxDepth) +
+                                   " levels; a contract needs fewer"};
     }
     // A container in the place of a key is found here, before its inside is read.
     if (expects_key()) throw Refusal{node.line, "found a list or map as a key; keys are plain words"};
@@ -110,11 +112,12 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   static void add_key(YamlNode& map, const YamlNode& key) {
-    if (key.kind != YamlNode::Kind::kScalar) throw Refusal{key.line, "found an empty key; keys are plain words"};
+    if (key.kind != YamlNode::Kind::kScalar)
+      throw Refusal{key.line, "found an empty key; keys are plain words"};
     if (const auto found = std::find(map.keys.begin(), map.keys.end(), key.scalar); found != map.keys.end()) {
       const int first = map.key_lines[static_cast<std::size_t>(found - map.keys.begin())];
-      throw Refusal{key.line, "found the key " + quote(key.scalar) + " again (first on line " + std::to_string(first) +
-                                  "); each key is allowed once"};
+      throw Refusal{key.line, "found the key " + quote(key.scalar) + " again (first on line " +
+                                  std::to_string(first) + "); each key is allowed once"};
     }
     map.keys.push_back(key.scalar);
     map.key_lines.push_back(key.line);
@@ -125,7 +128,8 @@ class TreeBuilder final : public YAML::EventHandler {
   std::size_t node_count_ = 0;
 };
 
-/// The line of the first byte that no text file has, or 0. UTF-16 and UTF-32 hold zero bytes and end here too.
+/// The line of the first byte that no text file has, or 0. UTF-16 and UTF-32 hold zero bytes and end here
+/// too.
 int find_control_character(std::string_view text) {
   int line = 1;
   for (const char c : text) {
@@ -160,7 +164,8 @@ std::string quote(std::string_view text) {
 Result<YamlNode> parse_yaml(std::string_view text, const std::string& file) {
   if (text.size() > kMaxBytes) {
     return make_error(ErrorCode::kResourceExhausted,
-                      "found " + std::to_string(text.size()) + " bytes; a contract has at most 1 MiB", {}, file);
+                      "found " + std::to_string(text.size()) + " bytes; a contract has at most 1 MiB", {},
+                      file);
   }
   if (const int line = find_control_character(text); line != 0) {
     return error_at(file, line, "found a control character; a contract is UTF-8 text");
@@ -169,7 +174,8 @@ Result<YamlNode> parse_yaml(std::string_view text, const std::string& file) {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     TreeBuilder builder;
-    if (!parser.HandleNextDocument(builder)) return error_at(file, 1, "found an empty file; expected a contract");
+    if (!parser.HandleNextDocument(builder))
+      return error_at(file, 1, "found an empty file; expected a contract");
     YamlNode root = builder.take();
     TreeBuilder rest;
     if (parser.HandleNextDocument(rest)) {

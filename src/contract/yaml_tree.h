@@ -1,5 +1,5 @@
-// YAML text as a small tree that remembers line numbers. yaml-cpp scans; its own node graph, which resolves aliases
-// and drops duplicate keys, is not used.
+// YAML text as a small tree that remembers line numbers. yaml-cpp scans; its own node graph, which resolves
+// aliases and drops duplicate keys, is not used.
 #pragma once
 
 #include <string>
@@ -25,9 +25,9 @@ struct YamlNode {
   [[nodiscard]] const YamlNode* find(std::string_view key) const;
 };
 
-/// Parses one document. `file` is the name in errors. Errors (kInvalidInput, context "file:line"): bad YAML, anchors,
-/// aliases, tags, keys that are not plain text, duplicate keys, nesting deeper than 16, more than 20,000 nodes,
-/// control characters; kResourceExhausted: more than 1 MiB.
+/// Parses one document. `file` is the name in errors. Errors (kInvalidInput, context "file:line"): bad YAML,
+/// anchors, aliases, tags, keys that are not plain text, duplicate keys, nesting deeper than 16, more than
+/// 20,000 nodes, control characters; kResourceExhausted: more than 1 MiB.
 Result<YamlNode> parse_yaml(std::string_view text, const std::string& file);
 
 /// 'text' in quotes for a message: control characters as \xNN, shortened after 200 bytes.

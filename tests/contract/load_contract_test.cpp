@@ -28,7 +28,8 @@ TEST(LoadContract, ReadsModelInputsAndPreprocessing) {
   EXPECT_EQ(contract->find_input("picture"), nullptr);
   EXPECT_EQ(image.dtype, DType::kFloat32);
   EXPECT_EQ(image.layout, Layout::kNCHW);
-  EXPECT_THAT(image.shape, testing::ElementsAre(InputDim{0, "batch"}, InputDim{3, ""}, InputDim{64, ""}, InputDim{48, ""}));
+  EXPECT_THAT(image.shape, testing::ElementsAre(InputDim{0, "batch"}, InputDim{3, ""}, InputDim{64, ""},
+                                                InputDim{48, ""}));
 
   ASSERT_EQ(image.preprocess.size(), 5U);
   EXPECT_EQ(std::get<DecodeStep>(image.preprocess[0]).color, ColorOrder::kRGB);
@@ -115,7 +116,8 @@ TEST(LoadContract, SaysWhereAFileOrFolderIsMissing) {
   ASSERT_FALSE(loaded.ok());
   EXPECT_EQ(loaded.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(loaded.error().str(), file.string() + ":18: data.evaluation.folder: there is no folder '" +
-                                      (scratch / "test").string() + "'; correct the path or put the pictures there");
+                                      (scratch / "test").string() +
+                                      "'; correct the path or put the pictures there");
   std::filesystem::remove(scratch / "traffic_light.onnx");
   std::filesystem::create_directory(scratch / "traffic_light.onnx");
   loaded = load_contract(file);
@@ -126,16 +128,20 @@ TEST(LoadContract, SaysWhereAFileOrFolderIsMissing) {
 }
 
 TEST(LoadContract, IsBoundedInBytesDepthAndValues) {
-  EXPECT_EQ(parse_contract(std::string((1U << 20U) + 1, ' '), "deploy.yaml").error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(parse_contract(std::string((1U << 20U) + 1, ' '), "deploy.yaml").error().code,
+            ErrorCode::kResourceExhausted);
   EXPECT_FALSE(parse_contract("version: " + std::string(500'000, '['), "deploy.yaml").ok());
-  const auto nested = parse_contract("version: " + std::string(20, '[') + std::string(20, ']'), "deploy.yaml");
+  const auto nested =
+      parse_contract("version: " + std::string(20, '[') + std::string(20, ']'), "deploy.yaml");
   ASSERT_FALSE(nested.ok());
-  EXPECT_EQ(nested.error().str(), "deploy.yaml:1: found nesting deeper than 16 levels; a contract needs fewer");
+  EXPECT_EQ(nested.error().str(),
+            "deploy.yaml:1: found nesting deeper than 16 levels; a contract needs fewer");
   std::string many = "version: [";
   for (int i = 0; i < 30'000; ++i) many += "1,";
   const auto wide = parse_contract(many + "]", "deploy.yaml");
   ASSERT_FALSE(wide.ok());
-  EXPECT_EQ(wide.error().str(), "deploy.yaml:1: found more than 20000 YAML values; a contract is far smaller");
+  EXPECT_EQ(wide.error().str(),
+            "deploy.yaml:1: found more than 20000 YAML values; a contract is far smaller");
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  [[nodiscard]] std::filesystem::path operator/(const std::filesystem::path& name) const { return folder_ / name; }
+  [[nodiscard]] std::filesystem::path operator/(const std::filesystem::path& name) const {
+    return folder_ / name;
+  }
 
   std::filesystem::path write(const std::filesystem::path& name, std::string_view bytes) const {
     const auto path = folder_ / name;
@@ -83,7 +85,8 @@ acceptance:
 
 /// Makes, empty, what kGoodContract names, so that it loads from this folder.
 inline void make_named_files(const Scratch& scratch) {
-  for (const char* name : {"traffic_light.onnx", "reference/outputs.npy", "reference/pictures.txt"}) scratch.write(name, "");
+  for (const char* name : {"traffic_light.onnx", "reference/outputs.npy", "reference/pictures.txt"})
+    scratch.write(name, "");
   for (const char* name : {"train", "test"}) std::filesystem::create_directories(scratch / name);
 }
 

@@ -1,0 +1,205 @@
+// The contract, deploy.yaml version 1: what a model eats, where it runs, how fast, and how much accuracy it
+// may lose. Paths in the file are relative to the file; here they are joined with its folder.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tarmac/result.h"
+#include "tarmac/tensor.h"
+
+namespace tarmac {
+
+/// One size of an input's shape: a number, or a symbol ("batch") that is bound when the model runs.
+struct InputDim {
+  std::int64_t size = 0;  ///< > 0, or 0 when `symbol` names it.
+  std::string symbol;
+
+  [[nodiscard]] bool fixed() const { return symbol.empty(); }
+  bool operator==(const InputDim&) const = default;
+};
+
+/// Where channels stand in a picture input's shape; kNone for inputs that are not pictures.
+enum class Layout { kNone, kNCHW, kNHWC };
+/// Channel order after decoding; kGray is OpenCV's COLOR_BGR2GRAY of the decoded colours.
+enum class ColorOrder { kRGB, kBGR, kGray };
+/// OpenCV's INTER_NEAREST, INTER_LINEAR, INTER_CUBIC, INTER_AREA, INTER_LANCZOS4.
+enum class Interpolation { kNearest, kLinear, kCubic, kArea, kLanczos4 };
+
+enum class ResizeMode {
+  kStretch,    ///< To exactly `size`; the aspect ratio is not kept.
+  kLetterbox,  ///< By min(H/h, W/w), sizes rounded half to even; the rest is pad_value, the odd row or column
+               ///< last.
+  kFitShorter,  ///< By max(H/h, W/w), sizes rounded half to even: covers `size`, one side may be longer.
+};
+
+/// Values in the order of the decoded channels; gray uses the first.
+using PadValue = std::array<std::uint8_t, 3>;
+
+/// Decodes to 8 bits a channel. An EXIF orientation is ignored (as cv2.IMREAD_COLOR |
+/// cv2.IMREAD_IGNORE_ORIENTATION).
+struct DecodeStep {
+  ColorOrder color = ColorOrder::kRGB;
+};
+struct ResizeStep {
+  int height = 0;
+  int width = 0;
+  Interpolation interpolation = Interpolation::kLinear;
+  ResizeMode mode = ResizeMode::kStretch;
+  PadValue pad_value{};  ///< Used by kLetterbox.
+};
+/// Cuts height × width out; centred at floor((h - height) / 2), or at (top, left).
+struct CropStep {
+  int height = 0;
+  int width = 0;
+  bool centered = true;
+  int top = 0;
+  int left = 0;
+};
+struct PadStep {
+  int top = 0;
+  int bottom = 0;
+  int left = 0;
+  int right = 0;
+  PadValue pad_value{};
+};
+/// (x * scale - mean[c]) / std[c]; mean and std have one value a channel.
+struct NormalizeStep {
+  double scale = 1.0;
+  std::vector<double> mean;
+  std::vector<double> std;
+};
+using PreprocessStep = std::variant<DecodeStep, ResizeStep, CropStep, PadStep, NormalizeStep>;
+
+struct InputSpec {
+  std::string name;
+  std::vector<InputDim> shape;
+  DType dtype = DType::kFloat32;
+  Layout layout = Layout::kNone;
+  /// Empty when the input takes ready tensors; otherwise decode comes first, normalize (if any) last.
+  std::vector<PreprocessStep> preprocess;
+
+  [[nodiscard]] bool is_picture() const { return !preprocess.empty(); }
+};
+
+enum class DataKind {
+  kFolder,   ///< Pictures below a folder, in the order of their paths.
+  kList,     ///< A text file: one picture a line, relative to the list; optionally a tab and its label.
+  kTensors,  ///< .npz with one array an input, or .npy for a model with one input; samples along the first
+             ///< axis.
+};
+enum class LabelSource {
+  kNone,
+  kFromFolder,  ///< The first folder below DataSource::path names the label.
+  kFromFile,    ///< The list's second column, or the .npz array "labels" (integers).
+};
+
+struct DataSource {
+  DataKind kind = DataKind::kFolder;
+  std::filesystem::path path;
+  LabelSource labels = LabelSource::kNone;
+  std::optional<std::int64_t> samples;  ///< Take this many, stratified by label; all when absent.
+  std::uint64_t seed = 0;               ///< Which ones `samples` takes.
+};
+
+enum class EvaluationMetric { kTop1 };
+struct EvaluationSpec {
+  EvaluationMetric metric = EvaluationMetric::kTop1;
+  std::string output;  ///< Empty: the model has one output.
+};
+
+/// Outputs of the framework that trained the model, for named pictures or tensors.
+struct ReferenceSpec {
+  std::filesystem::path outputs;  ///< .npy, samples along the first axis.
+  std::filesystem::path inputs;   ///< A list of pictures (.txt), or tensors (.npy, .npz).
+  std::filesystem::path root;     ///< What the list's lines are relative to; default: the list's folder.
+  std::string output;             ///< Empty: the model has one output.
+  double max_relative_error = 0;  ///< 0.01 is 1 %.
+};
+
+struct TargetSpec {
+  std::string name;
+  std::vector<std::string> providers;  ///< ONNX Runtime only, most wanted first; empty: the target's default.
+  bool allow_fallback = false;         ///< Whether the next provider may be used when one is missing.
+  std::optional<int> cores;            ///< Core budget; absent: all.
+
+  bool operator==(const TargetSpec&) const = default;
+};
+
+enum class PrecisionMode { kFp32, kInt8 };
+enum class CalibrationMethod { kMinMax, kEntropy, kPercentile, kMse };
+struct PrecisionSpec {
+  PrecisionMode mode = PrecisionMode::kFp32;
+  CalibrationMethod method = CalibrationMethod::kMinMax;
+};
+
+/// Concrete shapes an input will see; every size of `opt` lies between those of `min` and `max`.
+struct ProfileSpec {
+  Shape min;
+  Shape opt;
+  Shape max;
+};
+
+/// Limits that the deployed model must keep; absent ones are not checked.
+struct AcceptanceSpec {
+  std::optional<double>
+      fp32_drop;  ///< Loss of the metric against the original; 0.01 is one percentage point.
+  std::optional<double> int8_drop;            ///< The same for the INT8 model.
+  std::optional<double> latency_p50_ms;       ///< Median time of one inference.
+  std::optional<double> latency_p99_ms;       ///< 99th percentile.
+  std::optional<double> throughput_per_s;     ///< At least this many samples a second.
+  std::optional<std::uint64_t> memory_bytes;  ///< Peak resident memory of the process.
+};
+
+struct Contract {
+  std::filesystem::path file;  ///< As given to load_contract().
+  std::string name;
+  std::filesystem::path model;
+  std::vector<InputSpec> inputs;    ///< In the file's order.
+  std::vector<std::string> labels;  ///< Class names by index; may be empty.
+  std::optional<DataSource> calibration;
+  std::optional<DataSource> evaluation_data;
+  std::optional<EvaluationSpec> evaluation;
+  std::optional<ReferenceSpec> reference;
+  std::vector<TargetSpec> targets;  ///< At least one; "openvino" when the file names none.
+  PrecisionSpec precision;
+  std::map<std::string, ProfileSpec> profiles;  ///< By input name.
+  AcceptanceSpec acceptance;
+
+  /// Null when there is no such input.
+  [[nodiscard]] const InputSpec* find_input(std::string_view name) const;
+};
+
+struct ContractOptions {
+  /// False where only the preprocessing matters (a vehicle without the data): files and folders are not
+  /// looked up.
+  bool files_must_exist = true;
+  /// Names that `targets:` may use; empty accepts any.
+  std::vector<std::string> known_targets;
+};
+
+/// Reads and checks deploy.yaml. Errors: kInvalidInput or kNotFound with context "file:line", saying what was
+/// found and what is allowed; kIo; kResourceExhausted above 1 MiB. YAML anchors, aliases, tags and several
+/// documents in one file are refused.
+Result<Contract> load_contract(const std::filesystem::path& file, const ContractOptions& options = {});
+
+/// As load_contract(), from text; `file` gives the folder of relative paths and the name in messages.
+Result<Contract> parse_contract(std::string_view text, const std::filesystem::path& file,
+                                const ContractOptions& options = {});
+
+const char* to_string(Layout layout);
+const char* to_string(ColorOrder color);
+const char* to_string(Interpolation interpolation);
+const char* to_string(ResizeMode mode);
+const char* to_string(EvaluationMetric metric);
+const char* to_string(PrecisionMode mode);
+const char* to_string(CalibrationMethod method);
+
+}  // namespace tarmac

@@ -1,0 +1,115 @@
+#include <limits>
+
+#include "contract/sections.h"
+#include "contract/words.h"
+
+namespace tarmac {
+namespace {
+
+constexpr std::int64_t kAnyPositive = std::numeric_limits<std::int64_t>::max();
+
+Status parse_place(const Field& field, const Contract& contract, DataSource& source) {
+  const auto folder = field.find("folder");
+  const auto list = field.find("list");
+  const auto tensors = field.find("npz");
+  if ((folder ? 1 : 0) + (list ? 1 : 0) + (tensors ? 1 : 0) != 1) {
+    return field.error("expected exactly one of the keys folder, list, npz");
+  }
+  const auto& place = folder ? *folder : list ? *list : *tensors;
+  if (!tensors && (contract.inputs.size() != 1 || !contract.inputs[0].is_picture())) {
+    return place.error(
+        "pictures need a model with one input, and that input needs preprocess; give tensors with npz");
+  }
+  source.kind = folder ? DataKind::kFolder : list ? DataKind::kList : DataKind::kTensors;
+  TARMAC_TRY(source.path, folder ? place.existing_folder() : place.existing_file());
+  if (tensors) {
+    const auto extension = source.path.extension();
+    if (extension == ".npy" && contract.inputs.size() != 1) {
+      return place.wrong("an .npz file, as the model has several inputs");
+    }
+    if (extension != ".npz" && extension != ".npy") return place.wrong("an .npz or .npy file");
+  }
+  return {};
+}
+
+Result<LabelSource> parse_label_source(const Field& field, const Contract& contract, DataKind kind) {
+  static constexpr Choice<LabelSource> kFolderWords[] = {{"from_folder", LabelSource::kFromFolder}};
+  static constexpr Choice<LabelSource> kFileWords[] = {{"from_file", LabelSource::kFromFile}};
+  if (contract.labels.empty())
+    return field.error("the section 'labels' is missing; it names the classes in order");
+  return kind == DataKind::kFolder ? field.choice(kFolderWords) : field.choice(kFileWords);
+}
+
+Result<DataSource> parse_source(const Field& field, const Contract& contract) {
+  TARMAC_CHECK_OK(field.allow_keys({"folder", "list", "npz", "labels", "samples", "seed"}));
+  DataSource source;
+  TARMAC_CHECK_OK(parse_place(field, contract, source));
+  if (const auto labels = field.find("labels")) {
+    TARMAC_TRY(source.labels, parse_label_source(*labels, contract, source.kind));
+  }
+  const auto samples = field.find("samples");
+  if (samples) {
+    TARMAC_TRY(source.samples, samples->integer(1, kAnyPositive));
+  }
+  if (const auto seed = field.find("seed")) {
+    if (!samples) return seed->error("seed chooses among samples; add the key 'samples' or remove seed");
+    TARMAC_TRY(const std::int64_t value, seed->integer(0, kAnyPositive));
+    source.seed = static_cast<std::uint64_t>(value);
+  }
+  return source;
+}
+
+}  // namespace
+
+Status parse_data(const Field& field, Contract& contract) {
+  TARMAC_CHECK_OK(field.allow_keys({"calibration", "evaluation"}));
+  if (const auto calibration = field.find("calibration")) {
+    TARMAC_TRY(contract.calibration, parse_source(*calibration, contract));
+  }
+  if (const auto evaluation = field.find("evaluation")) {
+    TARMAC_TRY(contract.evaluation_data, parse_source(*evaluation, contract));
+  }
+  return {};
+}
+
+Result<EvaluationSpec> parse_evaluation(const Field& field, const Contract& contract) {
+  TARMAC_CHECK_OK(field.allow_keys({"metric", "output"}));
+  EvaluationSpec evaluation;
+  TARMAC_TRY(const Field metric, field.require("metric"));
+  TARMAC_TRY(evaluation.metric, metric.choice(kMetricWords));
+  if (const auto output = field.find("output")) {
+    TARMAC_TRY(evaluation.output, output->text("the name of an output"));
+  }
+  if (!contract.evaluation_data) return field.error("evaluation needs data.evaluation, which is missing");
+  if (contract.evaluation_data->labels == LabelSource::kNone) {
+    return metric.error("top1 needs labelled data; add 'labels' to data.evaluation");
+  }
+  return evaluation;
+}
+
+Result<ReferenceSpec> parse_reference(const Field& field) {
+  TARMAC_CHECK_OK(field.allow_keys({"outputs", "inputs", "root", "output", "max_relative_error"}));
+  ReferenceSpec reference;
+  TARMAC_TRY(const Field outputs, field.require("outputs"));
+  TARMAC_TRY(reference.outputs, outputs.existing_file());
+  if (reference.outputs.extension() != ".npy") return outputs.wrong("an .npy file");
+  TARMAC_TRY(const Field inputs, field.require("inputs"));
+  TARMAC_TRY(reference.inputs, inputs.existing_file());
+  const auto extension = reference.inputs.extension();
+  if (extension != ".txt" && extension != ".npy" && extension != ".npz") {
+    return inputs.wrong("a list of pictures (.txt), or tensors (.npy, .npz)");
+  }
+  reference.root = reference.inputs.parent_path();
+  if (const auto root = field.find("root")) {
+    if (extension != ".txt") return root->error("root belongs to a list of pictures; remove it");
+    TARMAC_TRY(reference.root, root->existing_folder());
+  }
+  if (const auto output = field.find("output")) {
+    TARMAC_TRY(reference.output, output->text("the name of an output"));
+  }
+  TARMAC_TRY(const Field limit, field.require("max_relative_error"));
+  TARMAC_TRY(reference.max_relative_error, limit.percent());
+  return reference;
+}
+
+}  // namespace tarmac

@@ -1,0 +1,25 @@
+#include "contract/words.h"
+
+namespace tarmac {
+namespace {
+
+/// The words are string literals, so data() ends with a zero.
+template <typename T, std::size_t N>
+const char* word_of(const Choice<T> (&choices)[N], T value) {
+  for (const Choice<T>& choice : choices) {
+    if (choice.value == value) return choice.word.data();
+  }
+  return "none";
+}
+
+}  // namespace
+
+const char* to_string(Layout layout) { return word_of(kLayoutWords, layout); }
+const char* to_string(ColorOrder color) { return word_of(kColorWords, color); }
+const char* to_string(Interpolation interpolation) { return word_of(kInterpolationWords, interpolation); }
+const char* to_string(ResizeMode mode) { return word_of(kResizeModeWords, mode); }
+const char* to_string(EvaluationMetric metric) { return word_of(kMetricWords, metric); }
+const char* to_string(PrecisionMode mode) { return word_of(kPrecisionWords, mode); }
+const char* to_string(CalibrationMethod method) { return word_of(kMethodWords, method); }
+
+}  // namespace tarmac

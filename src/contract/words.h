@@ -1,0 +1,28 @@
+// The words of deploy.yaml for each enumeration: one table serves reading, did-you-mean and to_string().
+#pragma once
+
+#include "contract/field.h"
+#include "tarmac/contract.h"
+
+namespace tarmac {
+
+inline constexpr Choice<Layout> kLayoutWords[] = {{"NCHW", Layout::kNCHW}, {"NHWC", Layout::kNHWC}};
+inline constexpr Choice<ColorOrder> kColorWords[] = {
+    {"RGB", ColorOrder::kRGB}, {"BGR", ColorOrder::kBGR}, {"GRAY", ColorOrder::kGray}};
+inline constexpr Choice<Interpolation> kInterpolationWords[] = {{"nearest", Interpolation::kNearest},
+                                                                {"linear", Interpolation::kLinear},
+                                                                {"cubic", Interpolation::kCubic},
+                                                                {"area", Interpolation::kArea},
+                                                                {"lanczos4", Interpolation::kLanczos4}};
+inline constexpr Choice<ResizeMode> kResizeModeWords[] = {{"stretch", ResizeMode::kStretch},
+                                                          {"letterbox", ResizeMode::kLetterbox},
+                                                          {"fit_shorter", ResizeMode::kFitShorter}};
+inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1}};
+inline constexpr Choice<PrecisionMode> kPrecisionWords[] = {{"fp32", PrecisionMode::kFp32},
+                                                            {"int8", PrecisionMode::kInt8}};
+inline constexpr Choice<CalibrationMethod> kMethodWords[] = {{"minmax", CalibrationMethod::kMinMax},
+                                                             {"entropy", CalibrationMethod::kEntropy},
+                                                             {"percentile", CalibrationMethod::kPercentile},
+                                                             {"mse", CalibrationMethod::kMse}};
+
+}  // namespace tarmac

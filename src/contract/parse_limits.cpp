@@ -139,7 +139,7 @@ Result<std::map<std::string, ProfileSpec>> parse_profiles(const Field& field, co
     for (std::size_t i = 0; i < input->shape.size(); ++i) {
       if (profile.min[i] > profile.opt[i] || profile.opt[i] > profile.max[i]) {
         return entry.error("found min " + to_string(profile.min) + ", opt " + to_string(profile.opt) +
-                           ", max " + to_string(profile.max) + "; expected min ≤ opt ≤ max in dimension " +
+                           ", max " + to_string(profile.max) + "; expected min <= opt <= max in dimension " +
                            std::to_string(i));
       }
     }

@@ -184,8 +184,8 @@ Status check_result(const Field& field, const InputSpec& input, const Progressio
                        " for the channels of the shape; a picture has " + std::to_string(state.channels));
   }
   if (channels.size != state.channels) {
-    return field.error("the steps give " + std::to_string(state.channels) + " channels, but the shape has " +
-                       std::to_string(channels.size) + " there under layout " + to_string(input.layout));
+    return field.error("the steps give " + std::to_string(state.channels) + " channels, but under layout " +
+                       to_string(input.layout) + " the shape has " + std::to_string(channels.size));
   }
   const std::pair<const InputDim*, std::optional<int>> sides[] = {{&height, state.height},
                                                                   {&width, state.width}};

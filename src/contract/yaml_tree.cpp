@@ -107,7 +107,10 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (expects_key()) {
       add_key(stack_.back(), node);
     } else {
-      stack_.back().items.push_back(std::move(node));
+      YamlNode& parent = stack_.back();
+      // An absent or block value begins on a later line than its key, where the reader looks.
+      if (parent.kind == YamlNode::Kind::kMap) node.line = parent.key_lines.back();
+      parent.items.push_back(std::move(node));
     }
   }
 

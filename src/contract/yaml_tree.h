@@ -14,7 +14,7 @@ struct YamlNode {
   enum class Kind { kNull, kScalar, kSequence, kMap };
 
   Kind kind = Kind::kNull;
-  int line = 1;         ///< 1-based.
+  int line = 1;         ///< 1-based; of the key, for a value in a map.
   bool quoted = false;  ///< A scalar in quotes is text, never a number.
   std::string scalar;
   std::vector<YamlNode> items;    ///< Elements of a sequence, or values of a map.

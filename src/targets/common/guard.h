@@ -1,0 +1,32 @@
+// Engines throw; this turns every kind of exception into an Error at a target's edge.
+#pragma once
+
+#include <exception>
+#include <new>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "tarmac/result.h"
+
+namespace tarmac {
+
+/// An engine's message without the engine's own source places and checks, cut to the lines that tell a user something;
+/// the ONNX node's name goes to Error::node where the message holds one. `doing` says what was tried.
+Error engine_error(ErrorCode code, const std::string& doing, const std::string& engine_message);
+
+/// Calls `body`, which returns a Result; what it throws comes out as an Error of `code`.
+template <typename Body>
+std::invoke_result_t<Body> guarded(ErrorCode code, const std::string& doing, Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::kResourceExhausted, doing + ": the engine ran out of memory");
+  } catch (const std::exception& error) {
+    return engine_error(code, doing, error.what());
+  } catch (...) {
+    return make_error(code, doing + ": the engine failed without saying why");
+  }
+}
+
+}  // namespace tarmac

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "base/log.h"
+#include "targets/common/cores.h"
+#include "targets/onnxruntime/engine.h"
+
+namespace tarmac::onnxruntime {
+namespace {
+
+void ORT_API_CALL forward_log(void* /*state*/, OrtLoggingLevel level, const char* /*category*/, const char* /*id*/,
+                              const char* /*place*/, const char* message) {
+  const auto ours = level >= ORT_LOGGING_LEVEL_ERROR     ? LogLevel::kError
+                    : level == ORT_LOGGING_LEVEL_WARNING ? LogLevel::kWarning
+                                                         : LogLevel::kDebug;
+  log(ours, std::string("ONNX Runtime: ") + message);
+}
+
+constexpr const char* kCpu = "CPUExecutionProvider";
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+/// "CUDA", "cuda" and "CUDAExecutionProvider" are the same.
+bool names_provider(const std::string& asked, const std::string& provider) {
+  const std::string full = lower(provider);
+  return lower(asked) == full || lower(asked) + "executionprovider" == full;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+void append_provider(Ort::SessionOptions& options, const std::string& provider) {
+  const OrtApi& api = Ort::GetApi();
+  if (provider == kCpu) return;  // always there, always last
+  if (provider == "CUDAExecutionProvider") {
+    OrtCUDAProviderOptionsV2* cuda = nullptr;
+    Ort::ThrowOnError(api.CreateCUDAProviderOptions(&cuda));
+    const std::unique_ptr<OrtCUDAProviderOptionsV2, decltype(api.ReleaseCUDAProviderOptions)> owner(
+        cuda, api.ReleaseCUDAProviderOptions);
+    options.AppendExecutionProvider_CUDA_V2(*cuda);
+  } else if (provider == "TensorrtExecutionProvider") {
+    OrtTensorRTProviderOptionsV2* tensorrt = nullptr;
+    Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&tensorrt));
+    const std::unique_ptr<OrtTensorRTProviderOptionsV2, decltype(api.ReleaseTensorRTProviderOptions)> owner(
+        tensorrt, api.ReleaseTensorRTProviderOptions);
+    options.AppendExecutionProvider_TensorRT_V2(*tensorrt);
+  } else if (provider == "OpenVINOExecutionProvider") {
+    options.AppendExecutionProvider_OpenVINO_V2();
+  } else {  // the generic call wants the name without its ending
+    options.AppendExecutionProvider(provider.substr(0, provider.rfind("ExecutionProvider")));
+  }
+}
+
+}  // namespace
+
+Ort::Env& environment() {
+  static auto* const kEnvironment = new Ort::Env(ORT_LOGGING_LEVEL_WARNING, "tarmac", forward_log, nullptr);
+  return *kEnvironment;
+}
+
+Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std::string>& notes) {
+  SessionPlan plan;
+  plan.allow_fallback = options.allow_fallback;
+  plan.engine_optimizations = options.engine_optimizations;
+  TARMAC_TRY(plan.cores, resolve_cores(options.cores, notes));
+  const std::vector<std::string> available = Ort::GetAvailableProviders();
+  const auto asked = options.providers.empty() ? std::vector<std::string>{"CPU"} : options.providers;
+  for (const std::string& name : asked) {
+    const auto found = std::find_if(available.begin(), available.end(),
+                                    [&](const std::string& provider) { return names_provider(name, provider); });
+    if (found != available.end()) {
+      plan.providers.push_back(*found);
+      continue;
+    }
+    const std::string missing = "execution provider '" + name + "' is not in this ONNX Runtime; it has: " + join(available);
+    if (!options.allow_fallback) {
+      return make_error(ErrorCode::kUnavailable, missing + ". Install an ONNX Runtime with it, or allow fallback");
+    }
+    notes.push_back(missing + "; fell back to the next");
+  }
+  if (plan.providers.empty()) {
+    return make_error(ErrorCode::kUnavailable,
+                      "none of the execution providers " + join(asked) + " is in this ONNX Runtime; it has: " + join(available));
+  }
+  plan.cpu_only = plan.providers.front() == kCpu;
+  return plan;
+}
+
+Ort::Session open_session(const std::string& model, const SessionPlan& plan, const std::string& profile_prefix) {
+  Ort::SessionOptions options;
+  options.SetIntraOpNumThreads(plan.cores);
+  options.SetInterOpNumThreads(1);
+  options.SetExecutionMode(ORT_SEQUENTIAL);
+  options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  options.AddConfigEntry("session.inter_op.allow_spinning", "0");
+  options.SetGraphOptimizationLevel(plan.engine_optimizations ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
+  // Without leave to fall back, a node that the listed providers cannot run is an error instead of moving to the CPU.
+  const bool cpu_listed = std::find(plan.providers.begin(), plan.providers.end(), kCpu) != plan.providers.end();
+  if (!plan.cpu_only && !(plan.allow_fallback && cpu_listed)) {
+    options.AddConfigEntry("session.disable_cpu_ep_fallback", "1");
+  }
+  for (const auto& provider : plan.providers) append_provider(options, provider);
+  if (!profile_prefix.empty()) options.EnableProfiling(profile_prefix.c_str());
+  return Ort::Session(environment(), model.data(), model.size(), options);
+}
+
+}  // namespace tarmac::onnxruntime

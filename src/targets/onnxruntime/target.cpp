@@ -1,0 +1,55 @@
+#include "targets/common/guard.h"
+#include "targets/onnxruntime/engine.h"
+#include "targets/onnxruntime/onnxruntime_target.h"
+
+namespace tarmac {
+namespace onnxruntime {
+namespace {
+
+class OrtTarget final : public Target {
+ public:
+  [[nodiscard]] std::string name() const override { return "onnxruntime"; }
+  [[nodiscard]] std::string version() const override {
+    return available() ? std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() : "";
+  }
+
+  [[nodiscard]] Status available() const override {
+    if (OrtGetApiBase()->GetApi(ORT_API_VERSION) != nullptr) return {};
+    return make_error(ErrorCode::kUnavailable, std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
+                                                   " is older than the headers that this program was built with (1." +
+                                                   std::to_string(ORT_API_VERSION) + ")");
+  }
+
+  Result<std::vector<NodeVerdict>> check(const Model& /*model*/, const CompileOptions& /*options*/,
+                                         Progress& /*progress*/) override {
+    return make_error(ErrorCode::kInternal, "not yet");
+  }
+
+  Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
+                                              Progress& /*progress*/) override {
+    TARMAC_CHECK_OK(available());
+    Compiled compiled;
+    compiled.profile = options.profile;
+    TARMAC_TRY(auto signature, model_signature(model));
+    compiled.signature = std::make_shared<const ModelSignature>(std::move(signature));
+    return guarded(ErrorCode::kUnsupported, "ONNX Runtime cannot compile the model",
+                   [&]() -> Result<std::unique_ptr<Executable>> {
+                     TARMAC_TRY(compiled.plan, plan_session(options, compiled.notes));
+                     TARMAC_TRY(compiled.model, make_engine_model(model));
+                     compiled.session =
+                         std::make_shared<Ort::Session>(open_session(compiled.model.bytes, compiled.plan, {}));
+                     if (!options.profile) compiled.model.bytes = {};
+                     return make_executable(std::move(compiled));
+                   });
+  }
+};
+
+}  // namespace
+}  // namespace onnxruntime
+
+Target& onnxruntime_target() {
+  static onnxruntime::OrtTarget target;
+  return target;
+}
+
+}  // namespace tarmac

@@ -1,0 +1,40 @@
+// OpenVINO's types inside this folder: element types and tensors over our memory.
+#pragma once
+
+#include <openvino/runtime/core.hpp>
+
+#include "targets/common/bound_context.h"
+#include "targets/common/engine_model.h"
+
+namespace tarmac::openvino {
+
+/// One per process; never destroyed, because the plugins' threads may outlive main().
+ov::Core& core();
+
+/// kUnsupported for types that OpenVINO lacks (complex, FNUZ 8-bit floats, 2-bit signed).
+Result<ov::element::Type> to_engine(DType dtype);
+/// kUndefined for types that ONNX lacks.
+DType from_engine(const ov::element::Type& type);
+
+/// A tensor over `tensor`'s own bytes; the caller keeps them alive.
+Result<ov::Tensor> borrow(const Tensor& tensor);
+/// Our view of the engine's memory.
+Result<Tensor> view_of(const ov::Tensor& tensor);
+
+/// What compile() hands over.
+struct Compiled {
+  ov::CompiledModel model;
+  std::shared_ptr<const ModelSignature> signature;
+  NodeLabels labels;
+  std::vector<std::string> notes;
+  bool profile = false;
+};
+
+Result<std::unique_ptr<Executable>> make_executable(Compiled compiled);
+
+/// Times of the request's latest run, by ONNX node name: fused nodes are joined by " + ", helpers that the engine
+/// inserted count for the node they feed.
+std::vector<NodeTime> node_times(const ov::CompiledModel& model, const std::vector<ov::ProfilingInfo>& infos,
+                                 const NodeLabels& labels);
+
+}  // namespace tarmac::openvino

@@ -44,6 +44,11 @@ void Node::for_each_subgraph(const std::function<void(Graph&)>& visit) const {
   }
 }
 
+Node* Node::next() const {
+  const auto after = std::next(position_);
+  return after == graph_->nodes_.end() ? nullptr : after->get();
+}
+
 const std::string& Node::label() const {
   if (!name.empty()) return name;
   for (const Value* output : outputs_) {

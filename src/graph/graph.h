@@ -111,6 +111,8 @@ class Node {
   }
   /// Calls `visit` for each graph held by an attribute.
   void for_each_subgraph(const std::function<void(Graph&)>& visit) const;
+  /// The node after this one in its graph; null at the end.
+  [[nodiscard]] Node* next() const;
   /// The name that reports use: the node's own, else its first output's.
   [[nodiscard]] const std::string& label() const;
 

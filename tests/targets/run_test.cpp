@@ -42,7 +42,7 @@ class EngineTest : public ::testing::TestWithParam<const char*> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, ::testing::Values("openvino", "onnxruntime"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& instance) { return std::string(instance.param); });
 
 TEST_P(EngineTest, ComputesReluAndTakesAnotherBatchSizeNext) {
   const auto executable = compile(kRelu);

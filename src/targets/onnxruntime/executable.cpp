@@ -51,15 +51,10 @@ class OrtContext final : public BoundContext {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       if (values_[i]) binding_->BindInput(signature().inputs[i].name.c_str(), values_[i]);
     }
-    const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
     for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
-      const char* name = signature().outputs[i].name.c_str();
-      if (output_tensor(i).empty()) {
-        binding_->BindOutput(name, memory);
-      } else {
-        TARMAC_TRY(const Ort::Value value, borrow(output_tensor(i)));
-        binding_->BindOutput(name, value);
-      }
+      if (output_tensor(i).empty()) continue;
+      TARMAC_TRY(const Ort::Value value, borrow(output_tensor(i)));
+      binding_->BindOutput(signature().outputs[i].name.c_str(), value);
     }
     return {};
   }
@@ -104,6 +99,10 @@ class OrtContext final : public BoundContext {
       }
       results_.clear();
       fetched_.clear();
+      // A binding keeps the last result's memory and shape; each run gets new memory unless the caller gave some.
+      for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
+        if (output_tensor(i).empty()) binding_->BindOutput(signature().outputs[i].name.c_str(), memory_);
+      }
       session_->Run(Ort::RunOptions{nullptr}, *binding_);
       results_ = binding_->GetOutputValues();
       fetched_.assign(results_.size(), {});
@@ -125,6 +124,7 @@ class OrtContext final : public BoundContext {
   std::shared_ptr<const Compiled> compiled_;
   std::shared_ptr<Ort::Session> session_;
   std::unique_ptr<TemporaryFolder> profile_folder_;
+  Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
   std::vector<Ort::Value> values_;  // what the binding points at
   std::optional<Ort::IoBinding> binding_;
   std::vector<Ort::Value> results_;

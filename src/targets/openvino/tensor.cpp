@@ -50,7 +50,8 @@ Result<ov::Tensor> borrow(const Tensor& tensor) {
 
 Result<Tensor> view_of(const ov::Tensor& tensor) {
   const DType dtype = from_engine(tensor.get_element_type());
-  Shape shape(tensor.get_shape().begin(), tensor.get_shape().end());
+  const ov::Shape sizes = tensor.get_shape();
+  Shape shape(sizes.begin(), sizes.end());
   if (dtype == DType::kString) {
     const auto* first = tensor.data<std::string>();
     return Tensor::of_strings(std::move(shape), {first, first + tensor.get_size()});

@@ -35,7 +35,9 @@ class TemporaryFolder {
 class OrtContext final : public BoundContext {
  public:
   explicit OrtContext(std::shared_ptr<const Compiled> compiled)
-      : BoundContext(compiled->signature), compiled_(std::move(compiled)), values_(signature().inputs.size()) {
+      : BoundContext(compiled->signature),
+        compiled_(std::move(compiled)),
+        values_(signature().inputs.size()) {
     for (std::size_t i = 0; i < signature().inputs.size(); ++i) values_[i] = Ort::Value(nullptr);
   }
 
@@ -61,7 +63,8 @@ class OrtContext final : public BoundContext {
 
   Result<std::vector<NodeTime>> profile() override {
     if (!compiled_->profile) {
-      return make_error(ErrorCode::kUsage, "node times were asked for, but the model was compiled without profile");
+      return make_error(ErrorCode::kUsage,
+                        "node times were asked for, but the model was compiled without profile");
     }
     if (!has_run()) return make_error(ErrorCode::kUsage, "node times were asked for before a successful run");
     if (times_) return *times_;
@@ -99,7 +102,8 @@ class OrtContext final : public BoundContext {
       }
       results_.clear();
       fetched_.clear();
-      // A binding keeps the last result's memory and shape; each run gets new memory unless the caller gave some.
+      // A binding keeps the last result's memory and shape; each run gets new memory unless the caller gave
+      // some.
       for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
         if (output_tensor(i).empty()) binding_->BindOutput(signature().outputs[i].name.c_str(), memory_);
       }
@@ -134,10 +138,15 @@ class OrtContext final : public BoundContext {
 
 class OrtExecutable final : public Executable {
  public:
-  explicit OrtExecutable(Compiled compiled) : compiled_(std::make_shared<const Compiled>(std::move(compiled))) {}
+  explicit OrtExecutable(Compiled compiled)
+      : compiled_(std::make_shared<const Compiled>(std::move(compiled))) {}
 
-  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return compiled_->signature->inputs; }
-  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return compiled_->signature->outputs; }
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override {
+    return compiled_->signature->inputs;
+  }
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override {
+    return compiled_->signature->outputs;
+  }
   [[nodiscard]] const std::vector<std::string>& notes() const override { return compiled_->notes; }
 
   Result<std::unique_ptr<Context>> create_context() override {

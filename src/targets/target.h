@@ -1,5 +1,5 @@
-// The one interface between Tarmac and the engines that run models. Vendor headers and exceptions stay inside each
-// target's folder; every failure comes out as an Error.
+// The one interface between Tarmac and the engines that run models. Vendor headers and exceptions stay inside
+// each target's folder; every failure comes out as an Error.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,8 @@ struct TensorInfo {
 struct CompileOptions {
   /// Threads the compiled model may use, calling thread included; 0: as many as the process may run on.
   int cores = 0;
-  /// ONNX Runtime's execution providers in order of preference ("CPU", "CUDA", "TensorRT", …); other targets take none.
+  /// ONNX Runtime's execution providers in order of preference ("CPU", "CUDA", "TensorRT", …); other targets
+  /// take none.
   std::vector<std::string> providers;
   /// Whether nodes may run on a later provider than the first.
   bool allow_fallback = false;
@@ -62,9 +63,9 @@ class Context {
  public:
   virtual ~Context() = default;
 
-  /// Binds an input for the runs that follow. The bytes are borrowed, not copied, when the engine can read them
-  /// where they are; the tensor is kept alive. Errors: kNotFound (names the inputs there are), kInvalidInput (dtype,
-  /// rank, size against the model's type; says both).
+  /// Binds an input for the runs that follow. The bytes are borrowed, not copied, when the engine can read
+  /// them where they are; the tensor is kept alive. Errors: kNotFound (names the inputs there are),
+  /// kInvalidInput (dtype, rank, size against the model's type; says both).
   virtual Status set_input(const std::string& name, Tensor tensor) = 0;
   /// Has the engine write this output into caller-provided memory of exactly the result's shape. Optional.
   virtual Status set_output(const std::string& name, Tensor tensor) = 0;

@@ -1,5 +1,7 @@
+#include <bit>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "graph/model_io.h"
 
@@ -19,8 +21,8 @@ class Comparison {
       const Function& fa = a.functions[i];
       const Function& fb = b.functions[i];
       const std::string where = "function '" + fa.name + "': ";
-      if (fa.name != fb.name || fa.domain != fb.domain || fa.overload != fb.overload || fa.opsets != fb.opsets ||
-          fa.attributes != fb.attributes) {
+      if (fa.name != fb.name || fa.domain != fb.domain || fa.overload != fb.overload ||
+          fa.opsets != fb.opsets || fa.attributes != fb.attributes) {
         return where + "the signatures differ";
       }
       if (auto inner = attributes(fa.defaults, fb.defaults); !inner.empty()) return where + inner;
@@ -35,7 +37,8 @@ class Comparison {
       return "inputs: " + std::to_string(a.inputs().size()) + " against " + std::to_string(b.inputs().size());
     }
     if (a.outputs().size() != b.outputs().size()) {
-      return "outputs: " + std::to_string(a.outputs().size()) + " against " + std::to_string(b.outputs().size());
+      return "outputs: " + std::to_string(a.outputs().size()) + " against " +
+             std::to_string(b.outputs().size());
     }
     for (std::size_t i = 0; i < a.inputs().size(); ++i) {
       const Value& va = *a.inputs()[i];
@@ -46,8 +49,10 @@ class Comparison {
       if (!(va.type == vb.type)) {
         return "input '" + va.name() + "' is " + to_string(va.type) + " against " + to_string(vb.type);
       }
-      pair_[&va] = &vb;
+      pair(&va, &vb);
+      if (auto difference = weights(va, vb); !difference.empty()) return difference;
     }
+    if (a.extra != b.extra) return "sparse initializers or other fields carried along differ";
     for (std::size_t i = 0; i < a.outputs().size(); ++i) {
       const Value& va = *a.outputs()[i];
       const Value& vb = *b.outputs()[i];
@@ -75,18 +80,15 @@ class Comparison {
       if (va == nullptr || vb == nullptr) {
         return "an optional input is left out on one side (" + (va != nullptr ? va : vb)->name() + ")";
       }
-      const auto [it, fresh] = pair_.try_emplace(va, vb);
-      if (!fresh) {
-        if (it->second != vb) return "'" + va->name() + "' stands for '" + it->second->name() + "' and '" + vb->name() + "'";
-        if (!va->is_input() || va->initializer() == nullptr) continue;
+      if (const auto it = pair_.find(va); it != pair_.end()) {
+        if (it->second != vb)
+          return "'" + va->name() + "' stands for '" + it->second->name() + "' and '" + vb->name() + "'";
+        continue;
       }
-      if (options_.names && va->name() != vb->name()) return "value '" + va->name() + "' against '" + vb->name() + "'";
-      if ((va->initializer() != nullptr) != (vb->initializer() != nullptr)) {
-        return "'" + va->name() + "' is an initializer on one side only";
-      }
-      if (va->initializer() != nullptr && !identical(*va->initializer(), *vb->initializer())) {
-        return "initializer '" + va->name() + "' has other values";
-      }
+      if (!pair(va, vb)) return "'" + vb->name() + "' stands for '" + va->name() + "' and another value";
+      if (options_.names && va->name() != vb->name())
+        return "value '" + va->name() + "' against '" + vb->name() + "'";
+      if (auto difference = weights(*va, *vb); !difference.empty()) return difference;
       const Node* na = va->producer();
       const Node* nb = vb->producer();
       if ((na == nullptr) != (nb == nullptr) || va->output_index() != vb->output_index()) {
@@ -97,6 +99,21 @@ class Comparison {
       for (std::size_t i = 0; i < na->inputs().size(); ++i) open.emplace_back(na->input(i), nb->input(i));
     }
     return {};
+  }
+
+  /// Notes that two values are the same; false if `b` is another value's partner already.
+  bool pair(const Value* a, const Value* b) {
+    pair_.emplace(a, b);
+    return partners_.insert(b).second;
+  }
+
+  static std::string weights(const Value& a, const Value& b) {
+    if ((a.initializer() != nullptr) != (b.initializer() != nullptr) ||
+        a.is_sparse_initializer() != b.is_sparse_initializer()) {
+      return "'" + a.name() + "' is an initializer on one side only";
+    }
+    if (a.initializer() == nullptr || identical(*a.initializer(), *b.initializer())) return {};
+    return "initializer '" + a.name() + "' has other values";
   }
 
   std::string nodes(const Node& a, const Node& b) {
@@ -123,7 +140,9 @@ class Comparison {
       if (ia == a.end() || ib == b.end()) return "attribute '" + key + "' is on one side only";
       if (ia->second.index() != ib->second.index()) return "attribute '" + key + "' has another type";
       const auto difference = std::visit(
-          [&](const auto& held) { return attribute(held, std::get<std::decay_t<decltype(held)>>(ib->second)); },
+          [&](const auto& held) {
+            return attribute(held, std::get<std::decay_t<decltype(held)>>(ib->second));
+          },
           ia->second);
       if (!difference.empty()) return "attribute '" + key + "': " + difference;
     }
@@ -133,6 +152,10 @@ class Comparison {
   template <typename T>
   std::string attribute(const T& a, const T& b) {
     return a == b ? "" : "other values";
+  }
+  /// By bits: a NaN is the same as itself, 0 and -0 are not.
+  std::string attribute(float a, float b) {
+    return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ? "" : "other values";
   }
   std::string attribute(const Tensor& a, const Tensor& b) { return identical(a, b) ? "" : "another tensor"; }
   std::string attribute(const GraphPtr& a, const GraphPtr& b) { return graphs(*a, *b, false); }
@@ -147,6 +170,7 @@ class Comparison {
 
   CompareOptions options_;
   std::unordered_map<const Value*, const Value*> pair_;
+  std::unordered_set<const Value*> partners_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <optional>
+#include <set>
 
 namespace tarmac {
 namespace {
@@ -15,7 +16,8 @@ Error refused(const std::string& location, const std::string& why) {
                         "; weights must lie in a plain file inside the model's own folder");
 }
 
-Result<std::uint64_t> parse_number(const std::string& location, const std::string& key, const std::string& text) {
+Result<std::uint64_t> parse_number(const std::string& location, const std::string& key,
+                                   const std::string& text) {
   std::uint64_t value = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc() || end != text.data() + text.size()) {
@@ -47,22 +49,30 @@ Result<std::shared_ptr<const MappedFile>> ExternalData::open(const std::string& 
   const auto full = std::filesystem::canonical(base / relative, failure);
   if (failure) return refused(location, failure.message());
   const auto inside = full.lexically_relative(base);
-  if (inside.empty() || *inside.begin() == "..") return refused(location, "a link in it leads outside the folder");
+  if (inside.empty() || *inside.begin() == "..")
+    return refused(location, "a link in it leads outside the folder");
   struct stat status {};
-  if (::stat(full.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return refused(location, "it is not a regular file");
+  if (::stat(full.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
+    return refused(location, "it is not a regular file");
   if (status.st_nlink > 1) {
-    return refused(location, "the file has a second hard link, so it may be a file of someone else's (copy it)");
+    return refused(location,
+                   "the file has a second hard link, so it may be a file of someone else's (copy it)");
   }
   TARMAC_TRY(auto file, MappedFile::open(full));
   files_.emplace(location, file);
   return file;
 }
 
-Result<ExternalData::Range> ExternalData::resolve(const onnx::TensorProto& tensor, std::size_t expected_bytes) {
+Result<ExternalData::Range> ExternalData::resolve(const onnx::TensorProto& tensor,
+                                                  std::size_t expected_bytes) {
   std::string location;
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length;
+  std::set<std::string> seen;
   for (const auto& entry : tensor.external_data()) {
+    // Readers differ in whether the first or the last counts.
+    if (!seen.insert(entry.key()).second)
+      return refused(location, "the entry '" + entry.key() + "' is given twice");
     if (entry.key() == "location") {
       location = entry.value();
     } else if (entry.key() == "offset") {
@@ -78,9 +88,8 @@ Result<ExternalData::Range> ExternalData::resolve(const onnx::TensorProto& tenso
   }
   const auto bytes = file->bytes();
   if (offset > bytes.size() || expected_bytes > bytes.size() - offset) {
-    return refused(location, "bytes " + std::to_string(offset) + " to " + std::to_string(offset) + "+" +
-                                 std::to_string(expected_bytes) + " are needed, the file has " +
-                                 std::to_string(bytes.size()));
+    return refused(location, std::to_string(expected_bytes) + " bytes from byte " + std::to_string(offset) +
+                                 " on are needed, the file has " + std::to_string(bytes.size()));
   }
   return Range{bytes.subspan(offset, expected_bytes), file};
 }

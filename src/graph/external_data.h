@@ -14,9 +14,9 @@ class TensorProto;
 
 namespace tarmac {
 
-/// Opens the files that tensors of one model refer to. A location must be a relative path without "..", naming a
-/// regular file that lies inside the model's folder once links are resolved and that has no second hard link; offset
-/// and length must lie inside it.
+/// Opens the files that tensors of one model refer to. A location must be a relative path without "..",
+/// naming a regular file that lies inside the model's folder once links are resolved and that has no second
+/// hard link; offset and length must lie inside it.
 class ExternalData {
  public:
   explicit ExternalData(std::filesystem::path folder) : folder_(std::move(folder)) {}

@@ -1,5 +1,4 @@
-#include <cassert>
-
+#include "graph/limits.h"
 #include "graph/proto.h"
 #include "tensor/proto.h"
 
@@ -22,7 +21,9 @@ Metadata take_metadata(Proto& proto) {
   return metadata;
 }
 
-std::string normalized_domain(const std::string& domain) { return domain == "ai.onnx" ? std::string() : domain; }
+std::string normalized_domain(const std::string& domain) {
+  return domain == "ai.onnx" ? std::string() : domain;
+}
 
 template <typename T, typename Field>
 std::vector<T> to_vector(const Field& field) {
@@ -42,14 +43,26 @@ class Importer {
   }
 
   Result<Attribute> attribute(onnx::AttributeProto& proto, Node& node) {
-    if (!proto.ref_attr_name().empty()) return Attribute(AttributeReference{proto.ref_attr_name(), proto.type()});
+    if (!proto.ref_attr_name().empty() && !in_function_) {
+      return make_error(ErrorCode::kInvalidModel,
+                        "attribute '" + proto.name() + "' refers to a caller's attribute, outside a function",
+                        node.label());
+    }
+    if (!proto.ref_attr_name().empty())
+      return Attribute(AttributeReference{proto.ref_attr_name(), proto.type()});
     switch (proto.type()) {
-      case onnx::AttributeProto::INT: return Attribute(std::int64_t{proto.i()});
-      case onnx::AttributeProto::FLOAT: return Attribute(proto.f());
-      case onnx::AttributeProto::STRING: return Attribute(std::move(*proto.mutable_s()));
-      case onnx::AttributeProto::INTS: return Attribute(to_vector<std::int64_t>(proto.ints()));
-      case onnx::AttributeProto::FLOATS: return Attribute(to_vector<float>(proto.floats()));
-      case onnx::AttributeProto::STRINGS: return Attribute(to_vector<std::string>(proto.strings()));
+      case onnx::AttributeProto::INT:
+        return Attribute(std::int64_t{proto.i()});
+      case onnx::AttributeProto::FLOAT:
+        return Attribute(proto.f());
+      case onnx::AttributeProto::STRING:
+        return Attribute(std::move(*proto.mutable_s()));
+      case onnx::AttributeProto::INTS:
+        return Attribute(to_vector<std::int64_t>(proto.ints()));
+      case onnx::AttributeProto::FLOATS:
+        return Attribute(to_vector<float>(proto.floats()));
+      case onnx::AttributeProto::STRINGS:
+        return Attribute(to_vector<std::string>(proto.strings()));
       case onnx::AttributeProto::TENSOR: {
         TARMAC_TRY(Tensor value, tensor(proto.t()));
         return Attribute(std::move(value));
@@ -84,8 +97,10 @@ class Importer {
         return Attribute(std::move(graphs));
       }
       case onnx::AttributeProto::SPARSE_TENSOR:
-      case onnx::AttributeProto::SPARSE_TENSORS: return Attribute(OpaqueAttribute{proto.SerializeAsString()});
-      default: break;
+      case onnx::AttributeProto::SPARSE_TENSORS:
+        return Attribute(OpaqueAttribute{proto.SerializeAsString()});
+      default:
+        break;
     }
     return make_error(ErrorCode::kInvalidModel, "attribute '" + proto.name() + "' has no type", node.label());
   }
@@ -109,8 +124,14 @@ class Importer {
       TARMAC_CHECK_OK(add_initializer(initializer, graph));
     }
     for (const auto& sparse : proto.sparse_initializer()) {
-      TARMAC_CHECK_OK(claim(graph, sparse.values().name()));
-      graph.add_sparse_initializer(sparse.values().name());
+      const std::string& name = sparse.values().name();
+      const Value* present = graph.find(name);
+      // As with dense ones, it may be the default of an input.
+      if (present == nullptr || !present->is_input() || present->initializer() ||
+          present->is_sparse_initializer()) {
+        TARMAC_CHECK_OK(claim(graph, name));
+      }
+      graph.add_sparse_initializer(name);
     }
     TARMAC_CHECK_OK(fill_nodes(*proto.mutable_node(), graph));
     for (auto& info : *proto.mutable_value_info()) {
@@ -118,6 +139,11 @@ class Importer {
     }
     for (auto& output : *proto.mutable_output()) {
       TARMAC_TRY(Value * value, graph_output(output.name(), graph));
+      // Main outputs are asked for by name; those of nested graphs go by position and may repeat.
+      if (graph.parent() == nullptr && value->is_output()) {
+        return make_error(ErrorCode::kInvalidModel,
+                          "the graph output '" + output.name() + "' is listed twice", output.name());
+      }
       TARMAC_CHECK_OK(describe(output, *value));
       graph.add_output(*value);
     }
@@ -138,6 +164,7 @@ class Importer {
   }
 
   Result<Function> function(onnx::FunctionProto& proto) {
+    in_function_ = true;
     Function function;
     function.domain = normalized_domain(proto.domain());
     function.name = proto.name();
@@ -145,7 +172,8 @@ class Importer {
     function.doc_string = proto.doc_string();
     function.metadata = take_metadata(proto);
     function.attributes = to_vector<std::string>(proto.attribute());
-    for (const auto& opset : proto.opset_import()) function.opsets[normalized_domain(opset.domain())] = opset.version();
+    for (const auto& opset : proto.opset_import())
+      function.opsets[normalized_domain(opset.domain())] = opset.version();
     function.body = std::make_unique<Graph>();
     Graph& body = *function.body;
     body.name = function.name;
@@ -154,10 +182,12 @@ class Importer {
       body.add_input(input, {});
     }
     TARMAC_CHECK_OK(fill_nodes(*proto.mutable_node(), body));
-    // Defaults hold tensors at most; a node to hang nested graphs on does not exist.
+    // A default has no node that a nested graph could hang on.
     for (auto& attribute_proto : *proto.mutable_attribute_proto()) {
-      if (attribute_proto.has_g() || attribute_proto.graphs_size() > 0) {
-        return make_error(ErrorCode::kUnsupported, "function '" + function.name + "' has a graph as an attribute default");
+      if (attribute_proto.type() == onnx::AttributeProto::GRAPH ||
+          attribute_proto.type() == onnx::AttributeProto::GRAPHS) {
+        return make_error(ErrorCode::kUnsupported,
+                          "function '" + function.name + "' has a graph as an attribute default");
       }
       Node unused;
       TARMAC_TRY(Attribute value, attribute(attribute_proto, unused));
@@ -182,6 +212,7 @@ class Importer {
     proto.clear_node();
     proto.clear_value_info();
     function.extra = leftover(proto);
+    in_function_ = false;
     return function;
   }
 
@@ -190,15 +221,23 @@ class Importer {
   static Status claim(const Graph& graph, const std::string& name) {
     if (!name.empty() && graph.find(name) == nullptr) return {};
     return make_error(ErrorCode::kInvalidModel,
-                      name.empty() ? "a value without a name" : "the value '" + name + "' is defined twice", name);
+                      name.empty() ? "a value without a name" : "the value '" + name + "' is defined twice",
+                      name);
   }
 
   template <typename Info>
   Status describe(Info& info, Value& value) {
-    TARMAC_TRY(Type type, type_from_proto(info.type()));
-    if (type.kind != Type::Kind::kNone) value.type = std::move(type);
-    value.doc_string = std::move(*info.mutable_doc_string());
-    value.metadata = take_metadata(info);
+    auto type = type_from_proto(info.type());
+    if (!type) {
+      type.error().node = value.name();
+      return std::move(type).error();
+    }
+    // What is stored and what an input says first stay: a second description may disagree.
+    const bool settled =
+        value.type.kind != Type::Kind::kNone && (value.is_input() || value.initializer() != nullptr);
+    if (type->kind != Type::Kind::kNone && !settled) value.type = *std::move(type);
+    if (!info.doc_string().empty()) value.doc_string = std::move(*info.mutable_doc_string());
+    if (info.metadata_props_size() > 0) value.metadata = take_metadata(info);
     return {};
   }
 
@@ -208,7 +247,14 @@ class Importer {
       loaded.error().node = proto.name();
       return std::move(loaded).error();
     }
-    if (Value* value = graph.find(proto.name()); value != nullptr && value->is_input() && !value->initializer()) {
+    if (Value* value = graph.find(proto.name());
+        value != nullptr && value->is_input() && !value->initializer()) {
+      if (value->type.is_tensor() && value->type.dtype != loaded->dtype()) {
+        return make_error(ErrorCode::kInvalidModel,
+                          std::string("the input is declared as ") + to_string(value->type.dtype) +
+                              " and its initializer has type " + to_string(loaded->dtype()),
+                          proto.name());
+      }
       graph.set_initializer(*value, *std::move(loaded));
       return {};
     }
@@ -217,14 +263,10 @@ class Importer {
     return {};
   }
 
-  /// Outputs of a graph are values of its own; one that names a value from outside is given a node here.
   static Result<Value*> graph_output(const std::string& name, Graph& graph) {
-    Value* value = graph.find_in_scope(name);
-    if (value == nullptr) {
-      return make_error(ErrorCode::kInvalidModel, "the graph output '" + name + "' is computed by no node", name);
-    }
-    if (&value->graph() == &graph) return value;
-    return &graph.add_op("Identity", {value}, name + "_inner");
+    if (Value* value = graph.find(name)) return value;
+    return make_error(ErrorCode::kInvalidModel,
+                      "the graph output '" + name + "' is computed in it by no node", name);
   }
 
   Status add_node(onnx::NodeProto& proto, Graph& graph) {
@@ -232,7 +274,8 @@ class Importer {
     for (const auto& name : proto.input()) {
       inputs.push_back(name.empty() ? nullptr : graph.find_in_scope(name));
       if (!name.empty() && inputs.back() == nullptr) {
-        return make_error(ErrorCode::kInvalidModel, "input '" + name + "' is computed by no earlier node", proto.name());
+        return make_error(ErrorCode::kInvalidModel, "input '" + name + "' is computed by no earlier node",
+                          proto.name());
       }
     }
     std::vector<Value*> outputs;
@@ -251,9 +294,15 @@ class Importer {
     node.doc_string = std::move(*proto.mutable_doc_string());
     node.metadata = take_metadata(proto);
     for (auto& item : *proto.mutable_attribute()) {
-      TARMAC_TRY(Attribute value, attribute(item, node));
+      auto loaded = attribute(item, node);
+      if (!loaded) {
+        if (loaded.error().node.empty()) loaded.error().node = node.label();
+        return std::move(loaded).error();
+      }
+      Attribute value = *std::move(loaded);
       if (!node.attributes.emplace(item.name(), std::move(value)).second) {
-        return make_error(ErrorCode::kInvalidModel, "attribute '" + item.name() + "' is given twice", node.label());
+        return make_error(ErrorCode::kInvalidModel, "attribute '" + item.name() + "' is given twice",
+                          node.label());
       }
     }
     proto.clear_op_type();
@@ -269,7 +318,28 @@ class Importer {
   }
 
   PayloadSource& source_;
+  bool in_function_ = false;
 };
+
+/// ONNX lets a nested graph's value have the name of one that an outer graph computes later, and its inputs
+/// any name. Here names are unique in a scope, so that nodes can be moved without capturing another value.
+void rename_shadowing(Graph& graph) {
+  const auto rename = [&](Value* value) {
+    if (value == nullptr || value->is_sparse_initializer()) return;
+    if (graph.parent()->graph().find_in_scope(value->name()) != nullptr) {
+      graph.rename(*value, graph.fresh_name(value->name()));
+    }
+  };
+  for (const auto& node : graph.nodes()) {
+    if (graph.parent() != nullptr) {
+      for (Value* output : node->outputs()) rename(output);
+    }
+    node->for_each_subgraph(rename_shadowing);
+  }
+  if (graph.parent() == nullptr) return;
+  for (Value* input : graph.inputs()) rename(input);
+  for (Value* initializer : graph.initializers()) rename(initializer);
+}
 
 }  // namespace
 
@@ -277,7 +347,8 @@ Result<Model> model_from_proto(onnx::ModelProto& proto, PayloadSource& source) {
   Importer importer(source);
   Model model;
   model.ir_version = proto.ir_version();
-  for (const auto& opset : proto.opset_import()) model.opsets[normalized_domain(opset.domain())] = opset.version();
+  for (const auto& opset : proto.opset_import())
+    model.opsets[normalized_domain(opset.domain())] = opset.version();
   model.producer_name = proto.producer_name();
   model.producer_version = proto.producer_version();
   model.domain = proto.domain();
@@ -289,6 +360,9 @@ Result<Model> model_from_proto(onnx::ModelProto& proto, PayloadSource& source) {
     TARMAC_TRY(model.functions.emplace_back(), importer.function(function));
   }
   TARMAC_CHECK_OK(importer.fill(*proto.mutable_graph(), *model.graph));
+  rename_shadowing(*model.graph);
+  for (const Function& function : model.functions) rename_shadowing(*function.body);
+  TARMAC_CHECK_OK(check_limits(model));
   proto.clear_ir_version();
   proto.clear_opset_import();
   proto.clear_producer_name();

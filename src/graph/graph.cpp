@@ -11,9 +11,10 @@ void Graph::add_use(Value* value, Node* node, std::size_t index) {
 
 void Graph::remove_use(Value* value, Node* node, std::size_t index) {
   if (value == nullptr) return;
-  const auto it = std::find(value->uses_.begin(), value->uses_.end(), Use{node, index});
-  assert(it != value->uses_.end());
-  value->uses_.erase(it);
+  // From the back: graphs are taken down in the reverse of the order they were built in.
+  const auto it = std::find(value->uses_.rbegin(), value->uses_.rend(), Use{node, index});
+  assert(it != value->uses_.rend());
+  value->uses_.erase(std::next(it).base());
 }
 
 void Node::set_input(std::size_t i, Value* value) {
@@ -61,8 +62,13 @@ Graph::Graph(Node* parent, std::shared_ptr<NameTable> names)
     : parent_(parent), names_(names ? std::move(names) : std::make_shared<NameTable>()) {}
 
 Graph::~Graph() {
-  // Nested graphs read values of this one: they go first, without unlinking each use.
-  nodes_.clear();
+  // Values of outer graphs live on and must not point at nodes that are gone. In reverse, so that each use is
+  // the last.
+  while (!nodes_.empty()) {
+    nodes_.back()->attributes.clear();
+    nodes_.back()->truncate_inputs(0);
+    nodes_.pop_back();
+  }
 }
 
 Value* Graph::find(std::string_view value_name) const {
@@ -80,7 +86,8 @@ Value* Graph::find_in_scope(std::string_view value_name) const {
 
 std::string Graph::fresh_name(const std::string& base) const {
   if (!base.empty() && !names_->contains(base)) return base;
-  for (std::size_t i = 1;; ++i) {
+  // Names are never given back, so the search can go on where it last ended.
+  for (std::size_t& i = next_suffix_.try_emplace(base, 1).first->second;; ++i) {
     std::string candidate = base + "_" + std::to_string(i);
     if (!names_->contains(candidate)) return candidate;
   }
@@ -112,21 +119,24 @@ Value& Graph::add_initializer(const std::string& value_name, Tensor tensor) {
 }
 
 Value& Graph::add_sparse_initializer(const std::string& value_name) {
-  Value& value = add_value(value_name);
+  Value* present = find(value_name);
+  assert(present == nullptr || present->is_input_);
+  Value& value = present != nullptr ? *present : add_value(value_name);
   value.sparse_ = true;
   return value;
 }
 
 void Graph::add_output(Value& value) {
-  if (value.graph_ == this) ++value.output_count_;
+  assert(value.graph_ == this);
+  ++value.output_count_;
   outputs_.push_back(&value);
 }
 
 void Graph::set_output(std::size_t i, Value& value) {
-  assert(i < outputs_.size());
-  if (outputs_[i]->graph_ == this) --outputs_[i]->output_count_;
+  assert(i < outputs_.size() && value.graph_ == this);
+  --outputs_[i]->output_count_;
   outputs_[i] = &value;
-  if (value.graph_ == this) ++value.output_count_;
+  ++value.output_count_;
 }
 
 void Graph::set_initializer(Value& value, Tensor tensor) {
@@ -146,9 +156,11 @@ void Graph::drop_input(Value& value) {
   std::erase(inputs_, &value);
 }
 
-Node& Graph::add_node(std::string op_type, std::vector<Value*> inputs, std::vector<Value*> outputs, Node* before) {
+Node& Graph::add_node(std::string op_type, std::vector<Value*> inputs, std::vector<Value*> outputs,
+                      Node* before) {
   assert(before == nullptr || before->graph_ == this);
-  const auto position = nodes_.insert(before == nullptr ? nodes_.end() : before->position_, std::make_unique<Node>());
+  const auto position =
+      nodes_.insert(before == nullptr ? nodes_.end() : before->position_, std::make_unique<Node>());
   Node& node = **position;
   node.op_type = std::move(op_type);
   node.graph_ = this;
@@ -159,14 +171,16 @@ Node& Graph::add_node(std::string op_type, std::vector<Value*> inputs, std::vect
   for (std::size_t i = 0; i < node.outputs_.size(); ++i) {
     Value* output = node.outputs_[i];
     if (output == nullptr) continue;
-    assert(output->graph_ == this && output->producer_ == nullptr && !output->is_input_ && !output->initializer_);
+    assert(output->graph_ == this && output->producer_ == nullptr && !output->is_input_ &&
+           !output->initializer_);
     output->producer_ = &node;
     output->output_index_ = i;
   }
   return node;
 }
 
-Value& Graph::add_op(std::string op_type, std::vector<Value*> inputs, const std::string& base_name, Node* before) {
+Value& Graph::add_op(std::string op_type, std::vector<Value*> inputs, const std::string& base_name,
+                     Node* before) {
   Value& output = add_value(fresh_name(base_name));
   add_node(std::move(op_type), std::move(inputs), {&output}, before);
   return output;
@@ -174,10 +188,14 @@ Value& Graph::add_op(std::string op_type, std::vector<Value*> inputs, const std:
 
 bool Graph::replace_uses(Value& from, Value& to) {
   assert(&from != &to);
-  const std::vector<Use> uses = from.uses_;
-  for (const Use& use : uses) use.node->set_input(use.index, &to);
+  for (const Use& use : from.uses_) {
+    use.node->inputs_[use.index] = &to;
+    to.uses_.push_back(use);
+  }
+  from.uses_.clear();
   if (from.output_count_ == 0) return true;
-  const bool can_take_over = to.graph_ == this && from.graph_ == this && to.producer_ != nullptr && !to.is_output();
+  const bool can_take_over = to.graph_ == this && from.graph_ == this && to.producer_ != nullptr &&
+                             !to.is_output() && !from.is_input_ && !from.sparse_;
   if (!can_take_over) return false;
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     if (outputs_[i] == &from) set_output(i, to);
@@ -185,18 +203,17 @@ bool Graph::replace_uses(Value& from, Value& to) {
   const std::string taken = from.name_;
   rename(from, fresh_name(taken + "_replaced"));
   rename(to, taken);
-  // The declared type of a model output is part of its interface.
+  // What a model declares of its output is part of its interface.
   if (from.type.kind != Type::Kind::kNone) to.type = from.type;
+  to.doc_string = std::move(from.doc_string);
+  to.metadata = std::move(from.metadata);
   return true;
 }
 
 void Graph::erase(Node& node) {
   assert(node.graph_ == this);
-  // Values read by nested graphs lose those uses too.
-  node.for_each_subgraph([](Graph& graph) {
-    for_each_node(graph, [](Node& inner) { inner.truncate_inputs(0); });
-  });
   node.truncate_inputs(0);
+  node.attributes.clear();  // nested graphs let go of the values they read
   for (Value* output : node.outputs_) {
     if (output == nullptr) continue;
     assert(output->unused());
@@ -213,7 +230,7 @@ void Graph::erase(Value& value) {
 }
 
 void Graph::rename(Value& value, const std::string& new_name) {
-  assert(value.graph_ == this && !new_name.empty());
+  assert(value.graph_ == this && !new_name.empty() && !value.sparse_);
   if (value.name_ == new_name) return;
   auto handle = values_.extract(value.name_);
   handle.key() = new_name;
@@ -284,7 +301,8 @@ bool Graph::sort() {
 
 const Function* Model::find_function(const Node& call) const {
   for (const Function& function : functions) {
-    if (function.name == call.op_type && function.domain == call.domain && function.overload == call.overload) {
+    if (function.name == call.op_type && function.domain == call.domain &&
+        function.overload == call.overload) {
       return &function;
     }
   }

@@ -1,6 +1,7 @@
 // The intermediate representation: an ONNX graph in memory with use–def links, subgraphs and local functions.
-// ONNX semantics throughout (onnx.proto, IR version 13): values are single-assignment, nodes are kept in an order
-// in which every value is produced before it is used, a nested graph may use the values of the graphs around it.
+// ONNX semantics throughout (onnx.proto, IR version 13): values are single-assignment, nodes are kept in an
+// order in which every value is produced before it is used, a nested graph may use the values of the graphs
+// around it.
 #pragma once
 
 #include <cstdint>
@@ -124,7 +125,8 @@ class Node {
   std::list<std::unique_ptr<Node>>::iterator position_;
 };
 
-/// Every value name in use in a model's main graph or function and all graphs nested in it; fresh names avoid them.
+/// Every value name that was ever used in a model's main graph or function and all graphs nested in it; fresh
+/// names avoid them.
 using NameTable = std::unordered_set<std::string>;
 
 /// Nodes in execution order, with the values they connect. Owns both.
@@ -140,7 +142,8 @@ class Graph {
   std::string name;
   std::string doc_string;
   Metadata metadata;
-  std::string extra;  ///< serialised GraphProto with the fields that have no place here (sparse initializers, …)
+  std::string
+      extra;  ///< serialised GraphProto with the fields that have no place here (sparse initializers, …)
 
   [[nodiscard]] const NodeList& nodes() const { return nodes_; }
   [[nodiscard]] const std::vector<Value*>& inputs() const { return inputs_; }
@@ -155,13 +158,14 @@ class Graph {
   [[nodiscard]] Value* find(std::string_view value_name) const;
   /// As find(), then in the graphs around this one.
   [[nodiscard]] Value* find_in_scope(std::string_view value_name) const;
-  /// `base` itself if no value has that name, else base_1, base_2, …
+  /// `base` itself if no value of the model has or had that name, else base_1, base_2, …
   [[nodiscard]] std::string fresh_name(const std::string& base) const;
 
   /// New values. Names must not be taken in this graph (asserted); use fresh_name().
   Value& add_value(const std::string& value_name, Type type = {});
   Value& add_input(const std::string& value_name, Type type);
   Value& add_initializer(const std::string& value_name, Tensor tensor);
+  /// Also for an input that is there already. Its data stays in `extra`, so it cannot be renamed (asserted).
   Value& add_sparse_initializer(const std::string& value_name);
   void add_output(Value& value);
   /// Makes output `i` another value of this graph.
@@ -173,15 +177,19 @@ class Graph {
   /// The value stops being a graph input; the value itself stays.
   void drop_input(Value& value);
 
-  /// A new node, placed before `before`, or last. Null outputs stand for left-out ones; the others must have no
-  /// producer yet (asserted).
-  Node& add_node(std::string op_type, std::vector<Value*> inputs, std::vector<Value*> outputs, Node* before = nullptr);
+  /// A new node, placed before `before`, or last. Null outputs stand for left-out ones; the others must have
+  /// no producer yet (asserted).
+  Node& add_node(std::string op_type, std::vector<Value*> inputs, std::vector<Value*> outputs,
+                 Node* before = nullptr);
   /// As add_node() with one new output value named after `base_name`.
-  Value& add_op(std::string op_type, std::vector<Value*> inputs, const std::string& base_name, Node* before = nullptr);
+  Value& add_op(std::string op_type, std::vector<Value*> inputs, const std::string& base_name,
+                Node* before = nullptr);
 
-  /// Redirects every reader of `from`, graph outputs included, to `to`. An output keeps its name: `to` takes it over.
-  /// Where that is impossible (`to` is an input, an initializer, an output already, or of an outer graph) the graph
-  /// outputs stay on `from`. Returns whether `from` is unused afterwards. `to` must come before the readers.
+  /// Redirects every reader of `from`, graph outputs included, to `to`. An output keeps its name: `to` takes
+  /// it over. Where that is impossible (`from` is an input; `to` is an input, an initializer, an output
+  /// already, or of an outer graph) the graph outputs stay on `from`. Returns whether `from` is unused
+  /// afterwards. `to` must come before the readers; where `to` is computed from `from`, give those nodes
+  /// their input back with set_input().
   bool replace_uses(Value& from, Value& to);
 
   /// Removes a node whose outputs are unused (asserted), and the outputs.
@@ -189,6 +197,7 @@ class Graph {
   /// Removes a value that nothing produces and nothing reads (asserted).
   void erase(Value& value);
 
+  /// `new_name` must be free here and in nested graphs: fresh_name(), or the name of an erased value.
   void rename(Value& value, const std::string& new_name);
 
   /// Puts the nodes into execution order, keeping the present order where it can. False on a cycle.
@@ -208,6 +217,7 @@ class Graph {
   std::vector<Value*> inputs_;
   std::vector<Value*> outputs_;
   std::vector<Value*> initializers_;
+  mutable std::unordered_map<std::string, std::size_t> next_suffix_;
 };
 
 /// A local function (ONNX FunctionProto): called by nodes with its domain, name and overload.
@@ -216,8 +226,8 @@ struct Function {
   std::string name;
   std::string overload;
   std::string doc_string;
-  std::vector<std::string> attributes;                        ///< names without default
-  std::map<std::string, Attribute, std::less<>> defaults;     ///< attributes with one
+  std::vector<std::string> attributes;                     ///< names without default
+  std::map<std::string, Attribute, std::less<>> defaults;  ///< attributes with one
   std::map<std::string, std::int64_t> opsets;
   Metadata metadata;
   std::string extra;
@@ -234,7 +244,8 @@ struct Model {
   std::int64_t model_version = 0;
   std::string doc_string;
   Metadata metadata;
-  std::string extra;  ///< serialised ModelProto with the fields that have no place here (training, device sets)
+  std::string
+      extra;  ///< serialised ModelProto with the fields that have no place here (training, device sets)
   GraphPtr graph;
   std::vector<Function> functions;
 

@@ -19,10 +19,11 @@ using Pattern = std::shared_ptr<const PatternNode>;
 Pattern any(std::string name);
 /// A value that is known when the model is compiled: an initializer or the output of a Constant node.
 Pattern constant(std::string name);
-/// The first output of an operator of the ONNX domain whose inputs match in order; Add, Mul and other commutative
-/// operators also in the other order. Missing trailing patterns match anything.
+/// The first output of an operator of the ONNX domain whose inputs match in order; Add, Mul and other
+/// commutative operators also in the other order. Missing trailing patterns match anything.
 Pattern op(std::string op_type, std::vector<Pattern> inputs, std::string name = {});
-/// As op(), matching only where nothing but the pattern reads the output: safe to remove with the match.
+/// As op(), matching only where nothing but nodes of the match reads any output of the node: safe to remove
+/// with it. Not for the root, whose readers lie outside.
 Pattern sole_op(std::string op_type, std::vector<Pattern> inputs, std::string name = {});
 /// `inner`, and the node it matched satisfies `condition` (attributes, versions).
 Pattern where(Pattern inner, std::function<bool(const Node&)> condition);
@@ -32,7 +33,8 @@ struct Match {
   std::map<std::string, Node*> nodes;  ///< those of op() and sole_op() with a name
 };
 
-/// Matches backwards from `root`.
+/// Matches backwards from `root`; tries both orders of every commutative operator until all of the pattern
+/// fits.
 std::optional<Match> match(const Pattern& pattern, Value* root);
 
 }  // namespace tarmac

@@ -28,6 +28,8 @@ struct Skeleton {
 };
 Skeleton to_skeleton(const Model& model, std::size_t threshold_bytes);
 
+/// Errors: kInvalidModel (0 or not a type), kUnsupported (a type that ONNX has and Tarmac does not).
+Result<DType> dtype_from_proto(int data_type);
 Result<Type> type_from_proto(const onnx::TypeProto& proto);
 void type_to_proto(const Type& type, onnx::TypeProto& proto);
 
@@ -36,11 +38,16 @@ std::int64_t marker_index(const onnx::TensorProto& tensor);
 /// Makes the tensor a marker for payload `index`.
 void set_marker(onnx::TensorProto& tensor, std::size_t index);
 
-/// Runs onnx's checker. Marked and external tensors are shown to it as empty; their sizes are our own check.
+/// Runs onnx's checker, after refusing what is newer than the library (kUnsupported), what the checker passes
+/// over (experimental operators), and external data of tensors that we would not look at. Marked and external
+/// tensors are shown to it as empty; their sizes are our own check.
 Status check_proto(onnx::ModelProto proto);
 
-/// Calls `visit` for every tensor of a model: initializers and attributes, nested graphs and functions included.
+/// Calls `visit` for every tensor of a model: initializers and attributes, nested graphs and functions
+/// included.
 void for_each_tensor(onnx::ModelProto& proto, const std::function<void(onnx::TensorProto&)>& visit);
+
+inline constexpr std::size_t kProtobufLimitBytes = (std::size_t{2} << 30U) - 1;
 
 /// Tensors below this many bytes travel through protobuf; larger ones stay mapped.
 inline constexpr std::size_t kPayloadThresholdBytes = 1024;

@@ -8,42 +8,55 @@
 namespace tarmac {
 namespace {
 
-constexpr std::uint64_t kProtobufLimitBytes = (std::uint64_t{2} << 30U) - 1;
 constexpr std::uint64_t kPageBytes = 4096;  // so that readers can map each tensor where it lies
 
-SplicedModel splice(const Skeleton& skeleton, const std::string& bytes) {
+/// A skeleton as bytes, and the pieces that they make with the payloads; borrows from the skeleton.
+struct Serialized {
+  std::string bytes;
+  SplicedModel spliced;
+};
+
+Result<std::unique_ptr<Serialized>> serialize(const Skeleton& skeleton) {
+  auto result = std::make_unique<Serialized>();  // the pieces point into it, so it must not move
+  const std::size_t size = skeleton.proto.ByteSizeLong();
+  if (size > kProtobufLimitBytes || !skeleton.proto.SerializeToString(&result->bytes)) {
+    return make_error(ErrorCode::kResourceExhausted, "the model without its large weights has " +
+                                                         std::to_string(size) +
+                                                         " bytes; protobuf can write less than 2 GiB");
+  }
   std::vector<Chunk> payloads;
   payloads.reserve(skeleton.payloads.size());
   for (const Tensor& tensor : skeleton.payloads) payloads.push_back(tensor.bytes());
-  return splice_payloads(bytes, payloads);
+  result->spliced = splice_payloads(result->bytes, payloads);
+  return result;
 }
 
-Status write_chunks(AtomicFile& file, const SplicedModel& model) {
-  for (const Chunk chunk : model.chunks) TARMAC_CHECK_OK(file.write(chunk));
-  return {};
+Error too_large(std::uint64_t size_bytes) {
+  return make_error(ErrorCode::kResourceExhausted,
+                    "the model has " + std::to_string(size_bytes) +
+                        " bytes, one ONNX file can have 2 GiB; keep its weights outside");
 }
 
-Status write_padding(AtomicFile& file) {
+/// What lies in the data file: payloads, each from a page on.
+std::vector<Chunk> external_layout(const Skeleton& skeleton) {
   static const std::string zeros(kPageBytes, '\0');
-  const std::uint64_t used = file.size() % kPageBytes;
-  return used == 0 ? Status{} : file.write(std::string_view(zeros).substr(used));
+  std::vector<Chunk> chunks;
+  for (const Tensor& tensor : skeleton.payloads) {
+    chunks.push_back(tensor.bytes());
+    const std::size_t used = tensor.bytes().size() % kPageBytes;
+    chunks.push_back(std::as_bytes(std::span(zeros).subspan(used == 0 ? kPageBytes : used)));
+  }
+  return chunks;
 }
 
-/// Writes the payloads beside the model and turns their markers into external data entries.
-Status save_external(Skeleton& skeleton, const std::filesystem::path& path) {
-  Sha256 hash;
-  for (const Tensor& tensor : skeleton.payloads) hash.update(tensor.bytes());
-  // The digest in the name keeps an old model file and its old weights together until the new pair is in place.
-  std::filesystem::path data_path = path;
-  data_path += "." + to_hex(hash.finish()).substr(0, 12) + ".data";
-  TARMAC_TRY(auto file, AtomicFile::create(data_path));
+/// Turns payload markers into external data entries that name `location`.
+void refer_to(const std::string& location, Skeleton& skeleton) {
   std::vector<std::uint64_t> offsets;
+  std::uint64_t offset = 0;
   for (const Tensor& tensor : skeleton.payloads) {
-    TARMAC_CHECK_OK(write_padding(file));
-    offsets.push_back(file.size());
-    TARMAC_CHECK_OK(file.write(tensor.bytes()));
+    offsets.push_back(offset);
+    offset += (tensor.bytes().size() + kPageBytes - 1) / kPageBytes * kPageBytes;
   }
-  TARMAC_CHECK_OK(file.commit());
   for_each_tensor(skeleton.proto, [&](onnx::TensorProto& tensor) {
     const std::int64_t marker = marker_index(tensor);
     if (marker < 0) return;
@@ -55,15 +68,38 @@ Status save_external(Skeleton& skeleton, const std::filesystem::path& path) {
       entry->set_key(key);
       entry->set_value(value);
     };
-    add("location", data_path.filename().string());
+    add("location", location);
     add("offset", std::to_string(offsets[index]));
     add("length", std::to_string(skeleton.payloads[index].bytes().size()));
   });
+}
+
+Status write_all(AtomicFile& file, const std::vector<Chunk>& chunks) {
+  for (const Chunk chunk : chunks) TARMAC_CHECK_OK(file.write(chunk));
   return {};
 }
 
-std::uint64_t payload_bytes(const Skeleton& skeleton) {
-  std::uint64_t total = 0;
+Status save_with_external(Skeleton skeleton, const std::filesystem::path& path) {
+  const std::vector<Chunk> layout = external_layout(skeleton);
+  Sha256 hash;
+  for (const Chunk chunk : layout) hash.update(chunk);
+  // The digest in the name keeps an old model file and its old weights together until the new pair is in
+  // place.
+  std::filesystem::path data_path = path;
+  data_path += "." + to_hex(hash.finish()).substr(0, 12) + ".data";
+  refer_to(data_path.filename().string(), skeleton);
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
+  TARMAC_TRY(auto data_file, AtomicFile::create(data_path));
+  TARMAC_CHECK_OK(write_all(data_file, layout));
+  TARMAC_TRY(auto model_file, AtomicFile::create(path));
+  TARMAC_CHECK_OK(write_all(model_file, serialized->spliced.chunks));
+  // Both are on the disk before either appears; the weights appear first.
+  TARMAC_CHECK_OK(data_file.commit());
+  return model_file.commit();
+}
+
+std::uint64_t model_bytes(const Skeleton& skeleton) {
+  std::uint64_t total = skeleton.proto.ByteSizeLong();
   for (const Tensor& tensor : skeleton.payloads) total += tensor.bytes().size();
   return total;
 }
@@ -71,43 +107,35 @@ std::uint64_t payload_bytes(const Skeleton& skeleton) {
 }  // namespace
 
 Status save_model(const Model& model, const std::filesystem::path& path, const SaveOptions& options) {
-  Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
-  if (payload_bytes(skeleton) > options.external_above_bytes) {
-    skeleton = to_skeleton(model, std::max<std::size_t>(1, options.min_external_tensor_bytes));
-    TARMAC_CHECK_OK(save_external(skeleton, path));
-    skeleton.payloads.clear();
+  const Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
+  if (model_bytes(skeleton) > options.external_above_bytes) {
+    Skeleton external = to_skeleton(model, std::max<std::size_t>(1, options.min_external_tensor_bytes));
+    if (!external.payloads.empty()) return save_with_external(std::move(external), path);
   }
-  const std::string bytes = skeleton.proto.SerializeAsString();
-  const SplicedModel spliced = splice(skeleton, bytes);
-  if (spliced.size_bytes > kProtobufLimitBytes) {
-    return make_error(ErrorCode::kResourceExhausted, "the model has " + std::to_string(spliced.size_bytes) +
-                                                         " bytes, one ONNX file can have 2 GiB; keep weights outside");
-  }
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
+  if (serialized->spliced.size_bytes > kProtobufLimitBytes) return too_large(serialized->spliced.size_bytes);
   TARMAC_TRY(auto file, AtomicFile::create(path));
-  TARMAC_CHECK_OK(write_chunks(file, spliced));
+  TARMAC_CHECK_OK(write_all(file, serialized->spliced.chunks));
   return file.commit();
 }
 
 Result<std::string> serialize_model(const Model& model) {
   const Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
-  const std::string bytes = skeleton.proto.SerializeAsString();
-  const SplicedModel spliced = splice(skeleton, bytes);
-  if (spliced.size_bytes > kProtobufLimitBytes) {
-    return make_error(ErrorCode::kResourceExhausted,
-                      "the model has " + std::to_string(spliced.size_bytes) + " bytes; at most 2 GiB fit into memory form");
-  }
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
+  if (serialized->spliced.size_bytes > kProtobufLimitBytes) return too_large(serialized->spliced.size_bytes);
   std::string result;
-  result.reserve(spliced.size_bytes);
-  for (const Chunk chunk : spliced.chunks) result.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+  result.reserve(serialized->spliced.size_bytes);
+  for (const Chunk chunk : serialized->spliced.chunks) {
+    result.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+  }
   return result;
 }
 
 Result<std::string> model_digest(const Model& model) {
   const Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
-  const std::string bytes = skeleton.proto.SerializeAsString();
-  const SplicedModel spliced = splice(skeleton, bytes);
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
   Sha256 hash;
-  for (const Chunk chunk : spliced.chunks) hash.update(chunk);
+  for (const Chunk chunk : serialized->spliced.chunks) hash.update(chunk);
   return to_hex(hash.finish());
 }
 

@@ -11,9 +11,12 @@ namespace {
 /// ONNX's own word for a dtype in text form.
 std::string onnx_name(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: return "float";
-    case DType::kFloat64: return "double";
-    default: return to_string(dtype);
+    case DType::kFloat32:
+      return "float";
+    case DType::kFloat64:
+      return "double";
+    default:
+      return to_string(dtype);
   }
 }
 
@@ -52,10 +55,14 @@ class Printer {
 
   static std::string type(const Type& source) {
     switch (source.kind) {
-      case Type::Kind::kSequence: return "seq(" + type(*source.element) + ")";
-      case Type::Kind::kOptional: return "optional(" + type(*source.element) + ")";
-      case Type::Kind::kTensor: break;
-      default: return to_string(source);
+      case Type::Kind::kSequence:
+        return "seq(" + type(*source.element) + ")";
+      case Type::Kind::kOptional:
+        return "optional(" + type(*source.element) + ")";
+      case Type::Kind::kTensor:
+        break;
+      default:
+        return to_string(source);
     }
     std::string text = onnx_name(source.dtype);
     if (!source.shape) return text + "[]";
@@ -89,8 +96,9 @@ class Printer {
     if (!source.initializers().empty()) {
       out_ += "\n" + indent(depth) + "<\n";
       for (const Value* value : source.initializers()) {
-        out_ += indent(depth + 1) + type(Type::tensor(value->initializer()->dtype(), value->initializer()->shape())) +
-                " " + value->name() + " = " + elements(*value->initializer()) + "\n";
+        out_ += indent(depth + 1) +
+                type(Type::tensor(value->initializer()->dtype(), value->initializer()->shape())) + " " +
+                value->name() + " = " + elements(*value->initializer()) + "\n";
       }
       out_ += indent(depth) + ">";
     }
@@ -155,7 +163,9 @@ class Printer {
     out_ += " = ";
     graph(*value, depth + 1);
   }
-  void attribute(const std::vector<std::int64_t>& values, int) { out_ += fmt::format(": ints = [{}]", fmt::join(values, ", ")); }
+  void attribute(const std::vector<std::int64_t>& values, int) {
+    out_ += fmt::format(": ints = [{}]", fmt::join(values, ", "));
+  }
   void attribute(const std::vector<float>& values, int) {
     std::vector<std::string> texts;
     for (const float value : values) texts.push_back(floating(value));
@@ -167,7 +177,8 @@ class Printer {
     out_ += fmt::format(": strings = [{}]", fmt::join(texts, ", "));
   }
   void attribute(const AttributeReference& value, int) {
-    const auto word = onnx::AttributeProto::AttributeType_Name(static_cast<onnx::AttributeProto::AttributeType>(value.type));
+    const auto word = onnx::AttributeProto::AttributeType_Name(
+        static_cast<onnx::AttributeProto::AttributeType>(value.type));
     std::string lower;
     for (const char c : word) lower += static_cast<char>(std::tolower(c));
     out_ += ": " + lower + " = @" + value.name;
@@ -214,17 +225,22 @@ class NoPayloads final : public PayloadSource {
   Result<Tensor> external(const onnx::TensorProto&) override { return refused(); }
 
  private:
-  static Error refused() { return make_error(ErrorCode::kInvalidModel, "ONNX text holds its tensors inline"); }
+  static Error refused() {
+    return make_error(ErrorCode::kInvalidModel, "ONNX text holds its tensors inline");
+  }
 };
 
 }  // namespace
 
-std::string model_to_text(const Model& model, std::size_t max_elements) { return Printer(max_elements).model(model); }
+std::string model_to_text(const Model& model, std::size_t max_elements) {
+  return Printer(max_elements).model(model);
+}
 
 Result<Model> model_from_text(const std::string& text) {
   onnx::ModelProto proto;
   const auto status = onnx::OnnxParser::Parse(proto, text.c_str());
-  if (!status.IsOK()) return make_error(ErrorCode::kInvalidModel, "not valid ONNX text: " + status.ErrorMessage());
+  if (!status.IsOK())
+    return make_error(ErrorCode::kInvalidModel, "not valid ONNX text: " + status.ErrorMessage());
   TARMAC_CHECK_OK(check_proto(proto));
   NoPayloads source;
   return model_from_proto(proto, source);

@@ -76,7 +76,8 @@ class Exporter {
     for (const auto& item : source.nodes()) {
       node(*item, *proto.add_node());
       for (const Value* output : item->outputs()) {
-        if (output != nullptr && !output->is_output() && worth_noting(*output)) info(*output, *proto.add_value_info());
+        if (output != nullptr && !output->is_output() && worth_noting(*output))
+          info(*output, *proto.add_value_info());
       }
     }
   }
@@ -95,7 +96,10 @@ class Exporter {
       opset->set_domain(domain);
       opset->set_version(version);
     }
-    for (const Value* input : source.body->inputs()) proto.add_input(input->name());
+    for (const Value* input : source.body->inputs()) {
+      proto.add_input(input->name());
+      if (worth_noting(*input)) info(*input, *proto.add_value_info());
+    }
     for (const Value* output : source.body->outputs()) proto.add_output(output->name());
     for (const auto& item : source.body->nodes()) {
       node(*item, *proto.add_node());

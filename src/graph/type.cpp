@@ -29,8 +29,8 @@ std::optional<Shape> Type::static_shape() const {
 }
 
 bool Type::operator==(const Type& other) const {
-  const bool same_element =
-      element == other.element || (element != nullptr && other.element != nullptr && *element == *other.element);
+  const bool same_element = element == other.element ||
+                            (element != nullptr && other.element != nullptr && *element == *other.element);
   return same_element && kind == other.kind && dtype == other.dtype && shape == other.shape &&
          denotation == other.denotation;
 }
@@ -38,13 +38,19 @@ bool Type::operator==(const Type& other) const {
 std::string to_string(const Type& type) {
   const auto inner = [&] { return type.element ? to_string(*type.element) : std::string("?"); };
   switch (type.kind) {
-    case Type::Kind::kNone: return "?";
-    case Type::Kind::kOther: return "opaque";
-    case Type::Kind::kSequence: return "seq(" + inner() + ")";
-    case Type::Kind::kOptional: return "optional(" + inner() + ")";
-    case Type::Kind::kMap: return std::string("map(") + to_string(type.dtype) + ", " + inner() + ")";
+    case Type::Kind::kNone:
+      return "?";
+    case Type::Kind::kOther:
+      return "opaque";
+    case Type::Kind::kSequence:
+      return "seq(" + inner() + ")";
+    case Type::Kind::kOptional:
+      return "optional(" + inner() + ")";
+    case Type::Kind::kMap:
+      return std::string("map(") + to_string(type.dtype) + ", " + inner() + ")";
     case Type::Kind::kTensor:
-    case Type::Kind::kSparseTensor: break;
+    case Type::Kind::kSparseTensor:
+      break;
   }
   std::string text = type.kind == Type::Kind::kSparseTensor ? "sparse " : "";
   text += to_string(type.dtype);

@@ -28,9 +28,9 @@ struct Type {
   enum class Kind : std::uint8_t { kNone, kTensor, kSparseTensor, kSequence, kOptional, kMap, kOther };
 
   Kind kind = Kind::kNone;
-  DType dtype = DType::kUndefined;         ///< element type of tensors; key type of maps
-  std::optional<std::vector<Dim>> shape;   ///< nullopt: unknown rank
-  std::shared_ptr<const Type> element;     ///< of sequences, optionals and maps
+  DType dtype = DType::kUndefined;        ///< element type of tensors; key type of maps
+  std::optional<std::vector<Dim>> shape;  ///< nullopt: unknown rank
+  std::shared_ptr<const Type> element;    ///< of sequences, optionals and maps
   std::string denotation;
 
   static Type tensor(DType dtype, std::optional<std::vector<Dim>> shape = std::nullopt);

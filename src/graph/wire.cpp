@@ -14,15 +14,20 @@ enum class Message : std::uint8_t { kModel, kGraph, kNode, kAttribute, kTensor, 
 
 Message child(Message message, std::uint32_t field) {
   switch (message) {
-    case Message::kModel: return field == 7 ? Message::kGraph : field == 25 ? Message::kFunction : Message::kOther;
-    case Message::kGraph: return field == 1 ? Message::kNode : field == 5 ? Message::kTensor : Message::kOther;
-    case Message::kFunction: return field == 7 ? Message::kNode : field == 11 ? Message::kAttribute : Message::kOther;
-    case Message::kNode: return field == 5 ? Message::kAttribute : Message::kOther;
+    case Message::kModel:
+      return field == 7 ? Message::kGraph : field == 25 ? Message::kFunction : Message::kOther;
+    case Message::kGraph:
+      return field == 1 ? Message::kNode : field == 5 ? Message::kTensor : Message::kOther;
+    case Message::kFunction:
+      return field == 7 ? Message::kNode : field == 11 ? Message::kAttribute : Message::kOther;
+    case Message::kNode:
+      return field == 5 ? Message::kAttribute : Message::kOther;
     case Message::kAttribute:
       if (field == 5 || field == 10) return Message::kTensor;
       return field == 6 || field == 11 ? Message::kGraph : Message::kOther;
     case Message::kTensor:
-    case Message::kOther: break;
+    case Message::kOther:
+      break;
   }
   return Message::kOther;
 }
@@ -63,18 +68,24 @@ class Reader {
         TARMAC_CHECK_OK(varint(position, end));
         break;
       }
-      case 1: length = 8; break;
+      case 1:
+        length = 8;
+        break;
       case 2: {
         TARMAC_TRY(length, varint(position, end));
         break;
       }
-      case 5: length = 4; break;
-      default: return bad("wire type " + std::to_string(tag & 7U) + ", which ONNX does not use", field.begin);
+      case 5:
+        length = 4;
+        break;
+      default:
+        return bad("wire type " + std::to_string(tag & 7U) + ", which ONNX does not use", field.begin);
     }
     field.type = static_cast<WireType>(tag & 7U);
     field.payload = position;
     if (length > end - position) {
-      return bad("a field of " + std::to_string(length) + " bytes where " + std::to_string(end - position) + " are left",
+      return bad("a field of " + std::to_string(length) + " bytes where " + std::to_string(end - position) +
+                     " are left",
                  field.begin);
     }
     field.end = position + static_cast<std::size_t>(length);
@@ -82,8 +93,9 @@ class Reader {
   }
 
   static Error bad(const std::string& what, std::size_t offset) {
-    return make_error(ErrorCode::kInvalidModel, "not a well-formed ONNX file: at byte " + std::to_string(offset) + ": " +
-                                                    what + "; the file may be truncated or of another kind");
+    return make_error(ErrorCode::kInvalidModel, "not a well-formed ONNX file: at byte " +
+                                                    std::to_string(offset) + ": " + what +
+                                                    "; the file may be truncated or of another kind");
   }
 
  private:
@@ -139,7 +151,8 @@ class Stripper {
           append_bytes_field(out, field.number, content);
           continue;
         }
-        if (kind == Message::kTensor && is_value_field(field.number) && field.end - field.payload >= threshold_) {
+        if (kind == Message::kTensor && is_value_field(field.number) &&
+            field.end - field.payload >= threshold_) {
           if (stripped) return Reader::bad("a tensor with two value fields", field.begin);
           stripped = true;
           append_marker(out, field);

@@ -13,7 +13,8 @@ namespace {
 
 #ifndef TARMAC_HAS_OPENVINO
 Target& openvino_target() {
-  static MissingTarget target("openvino", "this program was built without OpenVINO; run ./dev deps and build again");
+  static MissingTarget target("openvino",
+                              "this program was built without OpenVINO; run ./dev deps and build again");
   return target;
 }
 #endif
@@ -38,9 +39,12 @@ Target& tensorrt_target() {
 
 const char* to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kSupported: return "supported";
-    case Verdict::kFallback: return "fallback";
-    case Verdict::kRefused: return "refused";
+    case Verdict::kSupported:
+      return "supported";
+    case Verdict::kFallback:
+      return "fallback";
+    case Verdict::kRefused:
+      return "refused";
   }
   return "?";
 }

@@ -1,5 +1,5 @@
-// The one interface between Tarmac and the engines that run models. Vendor headers and exceptions stay inside each
-// target's folder; every failure comes out as an Error.
+// The one interface between Tarmac and the engines that run models. Vendor headers and exceptions stay inside
+// each target's folder; every failure comes out as an Error.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "graph/graph.h"
+#include "tarmac/node_time.h"
 #include "tarmac/result.h"
 #include "tarmac/tensor.h"
 
@@ -39,7 +40,8 @@ struct TensorInfo {
 struct CompileOptions {
   /// Threads the compiled model may use, calling thread included; 0: as many as the process may run on.
   int cores = 0;
-  /// ONNX Runtime's execution providers in order of preference ("CPU", "CUDA", "TensorRT", …); other targets take none.
+  /// ONNX Runtime's execution providers in order of preference ("CPU", "CUDA", "TensorRT", …); other targets
+  /// take none.
   std::vector<std::string> providers;
   /// Whether nodes may run on a later provider than the first.
   bool allow_fallback = false;
@@ -49,22 +51,14 @@ struct CompileOptions {
   bool engine_optimizations = true;
 };
 
-/// Time of one executed node in the latest run, by ONNX node name where the engine keeps it.
-struct NodeTime {
-  std::string node;
-  std::string op_type;
-  std::string kernel;  ///< the engine's own name of the implementation, e.g. "brgconv_avx512_vnni_int8"
-  std::int64_t time_ns = 0;
-};
-
 /// One inference at a time on a compiled model. Not thread-safe; contexts of one executable may run at once.
 class Context {
  public:
   virtual ~Context() = default;
 
-  /// Binds an input for the runs that follow. The bytes are borrowed, not copied, when the engine can read them
-  /// where they are; the tensor is kept alive. Errors: kNotFound (names the inputs there are), kInvalidInput (dtype,
-  /// rank, size against the model's type; says both).
+  /// Binds an input for the runs that follow. The bytes are borrowed, not copied, when the engine can read
+  /// them where they are; the tensor is kept alive. Errors: kNotFound (names the inputs there are),
+  /// kInvalidInput (dtype, rank, size against the model's type; says both).
   virtual Status set_input(const std::string& name, Tensor tensor) = 0;
   /// Has the engine write this output into caller-provided memory of exactly the result's shape. Optional.
   virtual Status set_output(const std::string& name, Tensor tensor) = 0;

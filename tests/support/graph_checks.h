@@ -11,10 +11,9 @@ namespace tarmac::test {
 /// The model in ONNX text form; the test fails when it is not valid.
 Model model(const std::string& text, std::source_location where = std::source_location::current());
 
-/// All links agree both ways: uses with inputs, producers with outputs, names with the table, nested graphs
-/// with their parent; every value is produced before it is read; names are unique over nested scopes.
-void expect_consistent(const Graph& graph);
-void expect_consistent(const Model& model);
+/// The invariants of graph.h hold (verify_links), nested graphs and functions included.
+void expect_consistent(const Graph& graph, std::source_location where = std::source_location::current());
+void expect_consistent(const Model& model, std::source_location where = std::source_location::current());
 
 /// Both models compute the same graph; on a difference the test shows it with both texts. `names`: names
 /// agree too.

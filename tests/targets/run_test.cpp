@@ -15,7 +15,8 @@ Model parse(const std::string& text) {
   return *std::move(model);
 }
 
-constexpr const char* kRelu = R"(<ir_version: 8, opset_import: ["" : 17]> g (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) })";
+constexpr const char* kRelu =
+    R"(<ir_version: 8, opset_import: ["" : 17]> g (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) })";
 
 class EngineTest : public ::testing::TestWithParam<const char*> {
  protected:
@@ -42,7 +43,7 @@ class EngineTest : public ::testing::TestWithParam<const char*> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, ::testing::Values("openvino", "onnxruntime"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& instance) { return std::string(instance.param); });
 
 TEST_P(EngineTest, ComputesReluAndTakesAnotherBatchSizeNext) {
   const auto executable = compile(kRelu);
@@ -53,9 +54,11 @@ TEST_P(EngineTest, ComputesReluAndTakesAnotherBatchSizeNext) {
   ASSERT_TRUE(first.ok()) << first.error().str();
   EXPECT_TRUE(identical(*first, Tensor::from<float>({1, 3}, std::vector<float>{0, 0, 2})));
 
-  ASSERT_TRUE(context->set_input("x", Tensor::from<float>({2, 3}, std::vector<float>{-1, 5, 2, 3, -4, 6})).ok());
+  ASSERT_TRUE(
+      context->set_input("x", Tensor::from<float>({2, 3}, std::vector<float>{-1, 5, 2, 3, -4, 6})).ok());
   ASSERT_TRUE(context->run().ok());
-  EXPECT_TRUE(identical(*context->output("y"), Tensor::from<float>({2, 3}, std::vector<float>{0, 5, 2, 3, 0, 6})));
+  EXPECT_TRUE(
+      identical(*context->output("y"), Tensor::from<float>({2, 3}, std::vector<float>{0, 5, 2, 3, 0, 6})));
 }
 
 TEST_P(EngineTest, ReadsChangedBytesOfABoundInputWithoutBindingAgain) {

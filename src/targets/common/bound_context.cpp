@@ -5,7 +5,9 @@
 namespace tarmac {
 
 BoundContext::BoundContext(std::shared_ptr<const ModelSignature> signature)
-    : signature_(std::move(signature)), inputs_(signature_->inputs.size()), outputs_(signature_->outputs.size()) {}
+    : signature_(std::move(signature)),
+      inputs_(signature_->inputs.size()),
+      outputs_(signature_->outputs.size()) {}
 
 Status BoundContext::set_input(const std::string& name, Tensor tensor) {
   TARMAC_TRY(const std::size_t index, find_tensor(signature_->inputs, name, "input"));
@@ -22,8 +24,8 @@ Status BoundContext::set_output(const std::string& name, Tensor tensor) {
   TARMAC_TRY(const std::size_t index, find_tensor(signature_->outputs, name, "output"));
   TARMAC_CHECK_OK(check_tensor(signature_->outputs[index], tensor));
   if (!tensor.writable() || tensor.dtype() == DType::kString) {
-    return make_error(ErrorCode::kInvalidInput, "memory for output '" + name + "' must be writable and of a type of fixed size",
-                      name);
+    return make_error(ErrorCode::kInvalidInput,
+                      "memory for output '" + name + "' must be writable and of a type of fixed size", name);
   }
   const Tensor previous = std::exchange(outputs_[index], std::move(tensor));
   return bind_output(index, outputs_[index]);
@@ -34,7 +36,8 @@ Status BoundContext::run() {
     if (inputs_[i].empty()) {
       const TensorInfo& info = signature_->inputs[i];
       return make_error(ErrorCode::kInvalidInput,
-                        "input '" + info.name + "' (" + to_string(info.type) + ") was not given a value", info.name);
+                        "input '" + info.name + "' (" + to_string(info.type) + ") was not given a value",
+                        info.name);
     }
   }
   has_run_ = false;
@@ -45,7 +48,8 @@ Status BoundContext::run() {
 
 Result<Tensor> BoundContext::output(const std::string& name) {
   TARMAC_TRY(const std::size_t index, find_tensor(signature_->outputs, name, "output"));
-  if (!has_run_) return make_error(ErrorCode::kUsage, "output '" + name + "' was asked for before a successful run", name);
+  if (!has_run_)
+    return make_error(ErrorCode::kUsage, "output '" + name + "' was asked for before a successful run", name);
   return fetch_output(index);
 }
 

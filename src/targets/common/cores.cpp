@@ -16,7 +16,8 @@ int available_cores() {
 
 Result<int> resolve_cores(int requested, std::vector<std::string>& notes) {
   if (requested < 0) {
-    return make_error(ErrorCode::kUsage, "cores is " + std::to_string(requested) + "; give 1 or more, or 0 for all");
+    return make_error(ErrorCode::kUsage,
+                      "cores is " + std::to_string(requested) + "; give 1 or more, or 0 for all");
   }
   const int available = available_cores();
   if (requested > available) {

@@ -11,8 +11,8 @@ namespace tarmac {
 /// CPUs that this process may run on (its scheduling affinity); at least 1.
 int available_cores();
 
-/// Threads for a model asked to use `requested` cores (0: all). A request above what there is gives what there is and
-/// a note. Errors: kUsage for a negative number.
+/// Threads for a model asked to use `requested` cores (0: all). A request above what there is gives what
+/// there is and a note. Errors: kUsage for a negative number.
 Result<int> resolve_cores(int requested, std::vector<std::string>& notes);
 
 }  // namespace tarmac

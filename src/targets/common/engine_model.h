@@ -1,4 +1,5 @@
-// What an engine is given: the model as bytes, with a name on every node so that times and errors can be traced back.
+// What an engine is given: the model as bytes, with a name on every node so that times and errors can be
+// traced back.
 #pragma once
 
 #include <map>

@@ -29,10 +29,10 @@ std::string strip_places(std::string line) {
 
 std::string node_name(const std::string& message) {
   static const std::array<std::regex, 4> kNames{
-      std::regex(R"(<Node\([^)]*\): ([^>]+)>)"),                  // OpenVINO's ONNX front end
-      std::regex(R"((?:Node name|Name): ?'([^']+)')"),            // ONNX Runtime, kernels
-      std::regex(R"(Node \(([^)]+)\) Op \()"),                    // ONNX Runtime, shape inference
-      std::regex(R"(node with name '([^']+)')"),                  // ONNX Runtime, missing kernels
+      std::regex(R"(<Node\([^)]*\): ([^>]+)>)"),        // OpenVINO's ONNX front end
+      std::regex(R"((?:Node name|Name): ?'([^']+)')"),  // ONNX Runtime, kernels
+      std::regex(R"(Node \(([^)]+)\) Op \()"),          // ONNX Runtime, shape inference
+      std::regex(R"(node with name '([^']+)')"),        // ONNX Runtime, missing kernels
   };
   std::smatch found;
   for (const auto& name : kNames) {
@@ -44,7 +44,8 @@ std::string node_name(const std::string& message) {
 }  // namespace
 
 Error engine_error(ErrorCode code, const std::string& doing, const std::string& engine_message) {
-  std::istringstream lines(engine_message.substr(0, 64 * kMaxCharacters));  // <regex> recurses: keep its input short
+  std::istringstream lines(
+      engine_message.substr(0, 64 * kMaxCharacters));  // <regex> recurses: keep its input short
   std::string text;
   std::size_t kept = 0;
   for (std::string line; kept < kMaxLines && std::getline(lines, line);) {

@@ -11,8 +11,9 @@
 
 namespace tarmac {
 
-/// An engine's message without the engine's own source places and checks, cut to the lines that tell a user something;
-/// the ONNX node's name goes to Error::node where the message holds one. `doing` says what was tried.
+/// An engine's message without the engine's own source places and checks, cut to the lines that tell a user
+/// something; the ONNX node's name goes to Error::node where the message holds one. `doing` says what was
+/// tried.
 Error engine_error(ErrorCode code, const std::string& doing, const std::string& engine_message);
 
 /// Calls `body`, which returns a Result; what it throws comes out as an Error of `code`.

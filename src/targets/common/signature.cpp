@@ -27,14 +27,15 @@ Result<ModelSignature> model_signature(const Model& model) {
   return signature;
 }
 
-Result<std::size_t> find_tensor(const std::vector<TensorInfo>& infos, const std::string& name, const char* what) {
+Result<std::size_t> find_tensor(const std::vector<TensorInfo>& infos, const std::string& name,
+                                const char* what) {
   std::string names;
   for (std::size_t i = 0; i < infos.size(); ++i) {
     if (infos[i].name == name) return i;
     names += (i == 0 ? "" : ", ") + infos[i].name;
   }
-  return make_error(ErrorCode::kNotFound,
-                    std::string("the model has no ") + what + " '" + name + "'; it has: " + (names.empty() ? "none" : names));
+  return make_error(ErrorCode::kNotFound, std::string("the model has no ") + what + " '" + name +
+                                              "'; it has: " + (names.empty() ? "none" : names));
 }
 
 Status check_tensor(const TensorInfo& info, const Tensor& tensor) {
@@ -49,8 +50,9 @@ Status check_tensor(const TensorInfo& info, const Tensor& tensor) {
   }
   if (fits) return {};
   return make_error(ErrorCode::kInvalidInput,
-                    "'" + info.name + "' was given " + (tensor.empty() ? "an empty tensor" : to_string(found)) +
-                        ", the model expects " + to_string(info.type),
+                    "'" + info.name + "' was given " +
+                        (tensor.empty() ? "an empty tensor" : to_string(found)) + ", the model expects " +
+                        to_string(info.type),
                     info.name);
 }
 

@@ -51,8 +51,8 @@ class NullContext final : public BoundContext {
         const auto [known, is_new] = symbols.emplace(symbol, size);
         if (!is_new && known->second != size) {
           return make_error(ErrorCode::kInvalidInput,
-                            "dimension '" + symbol + "' is " + std::to_string(known->second) + " in one input and " +
-                                std::to_string(size) + " in '" + info.name + "'",
+                            "dimension '" + symbol + "' is " + std::to_string(known->second) +
+                                " in one input and " + std::to_string(size) + " in '" + info.name + "'",
                             info.name);
         }
       }
@@ -63,8 +63,8 @@ class NullContext final : public BoundContext {
   static Result<Tensor> zeros_like(const TensorInfo& info, const Symbols& symbols) {
     Shape shape;
     if (!info.type.shape) {
-      return make_error(ErrorCode::kUnsupported, "output '" + info.name + "' has no declared rank, so its size is unknown",
-                        info.name);
+      return make_error(ErrorCode::kUnsupported,
+                        "output '" + info.name + "' has no declared rank, so its size is unknown", info.name);
     }
     for (const Dim& dim : *info.type.shape) {
       const auto known = symbols.find(dim.symbol);
@@ -120,7 +120,8 @@ class NullTarget final : public Target {
     std::vector<std::string> notes{"target null computes nothing: every result is zero"};
     TARMAC_CHECK_OK(resolve_cores(options.cores, notes));
     TARMAC_TRY(ModelSignature signature, model_signature(model));
-    return std::unique_ptr<Executable>(std::make_unique<NullExecutable>(std::move(signature), std::move(notes)));
+    return std::unique_ptr<Executable>(
+        std::make_unique<NullExecutable>(std::move(signature), std::move(notes)));
   }
 };
 

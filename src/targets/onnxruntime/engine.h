@@ -24,7 +24,8 @@ Result<Tensor> view_of(Ort::Value value);
 
 /// What a session needs besides the model.
 struct SessionPlan {
-  std::vector<std::string> providers;  ///< ONNX Runtime's own names, present in this library, CPU last or absent
+  std::vector<std::string>
+      providers;  ///< ONNX Runtime's own names, present in this library, CPU last or absent
   bool cpu_only = true;
   bool allow_fallback = false;
   int cores = 1;
@@ -36,7 +37,8 @@ struct SessionPlan {
 Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std::string>& notes);
 
 /// Throws Ort::Exception. `profile_prefix` non-empty: node times go to a file of that prefix.
-Ort::Session open_session(const std::string& model, const SessionPlan& plan, const std::string& profile_prefix);
+Ort::Session open_session(const std::string& model, const SessionPlan& plan,
+                          const std::string& profile_prefix);
 
 struct Compiled {
   EngineModel model;  ///< bytes are dropped unless `profile`
@@ -49,7 +51,8 @@ struct Compiled {
 
 std::unique_ptr<Executable> make_executable(Compiled compiled);
 
-/// Times of the last run in ONNX Runtime's profile file, by ONNX node name. Errors: kInternal for another format.
+/// Times of the last run in ONNX Runtime's profile file, by ONNX node name. Errors: kInternal for another
+/// format.
 Result<std::vector<NodeTime>> read_profile(const std::string& path, const NodeLabels& labels);
 
 }  // namespace tarmac::onnxruntime

@@ -35,7 +35,9 @@ class TemporaryFolder {
 class OrtContext final : public BoundContext {
  public:
   explicit OrtContext(std::shared_ptr<const Compiled> compiled)
-      : BoundContext(compiled->signature), compiled_(std::move(compiled)), values_(signature().inputs.size()) {
+      : BoundContext(compiled->signature),
+        compiled_(std::move(compiled)),
+        values_(signature().inputs.size()) {
     for (std::size_t i = 0; i < signature().inputs.size(); ++i) values_[i] = Ort::Value(nullptr);
   }
 
@@ -51,22 +53,18 @@ class OrtContext final : public BoundContext {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       if (values_[i]) binding_->BindInput(signature().inputs[i].name.c_str(), values_[i]);
     }
-    const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
     for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
-      const char* name = signature().outputs[i].name.c_str();
-      if (output_tensor(i).empty()) {
-        binding_->BindOutput(name, memory);
-      } else {
-        TARMAC_TRY(const Ort::Value value, borrow(output_tensor(i)));
-        binding_->BindOutput(name, value);
-      }
+      if (output_tensor(i).empty()) continue;
+      TARMAC_TRY(const Ort::Value value, borrow(output_tensor(i)));
+      binding_->BindOutput(signature().outputs[i].name.c_str(), value);
     }
     return {};
   }
 
   Result<std::vector<NodeTime>> profile() override {
     if (!compiled_->profile) {
-      return make_error(ErrorCode::kUsage, "node times were asked for, but the model was compiled without profile");
+      return make_error(ErrorCode::kUsage,
+                        "node times were asked for, but the model was compiled without profile");
     }
     if (!has_run()) return make_error(ErrorCode::kUsage, "node times were asked for before a successful run");
     if (times_) return *times_;
@@ -104,6 +102,11 @@ class OrtContext final : public BoundContext {
       }
       results_.clear();
       fetched_.clear();
+      // A binding keeps the last result's memory and shape; each run gets new memory unless the caller gave
+      // some.
+      for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
+        if (output_tensor(i).empty()) binding_->BindOutput(signature().outputs[i].name.c_str(), memory_);
+      }
       session_->Run(Ort::RunOptions{nullptr}, *binding_);
       results_ = binding_->GetOutputValues();
       fetched_.assign(results_.size(), {});
@@ -125,6 +128,7 @@ class OrtContext final : public BoundContext {
   std::shared_ptr<const Compiled> compiled_;
   std::shared_ptr<Ort::Session> session_;
   std::unique_ptr<TemporaryFolder> profile_folder_;
+  Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
   std::vector<Ort::Value> values_;  // what the binding points at
   std::optional<Ort::IoBinding> binding_;
   std::vector<Ort::Value> results_;
@@ -134,10 +138,15 @@ class OrtContext final : public BoundContext {
 
 class OrtExecutable final : public Executable {
  public:
-  explicit OrtExecutable(Compiled compiled) : compiled_(std::make_shared<const Compiled>(std::move(compiled))) {}
+  explicit OrtExecutable(Compiled compiled)
+      : compiled_(std::make_shared<const Compiled>(std::move(compiled))) {}
 
-  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return compiled_->signature->inputs; }
-  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return compiled_->signature->outputs; }
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override {
+    return compiled_->signature->inputs;
+  }
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override {
+    return compiled_->signature->outputs;
+  }
   [[nodiscard]] const std::vector<std::string>& notes() const override { return compiled_->notes; }
 
   Result<std::unique_ptr<Context>> create_context() override {

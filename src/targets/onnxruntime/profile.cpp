@@ -25,10 +25,12 @@ std::string onnx_name(const std::string& name, const NodeLabels& labels) {
 Result<std::vector<NodeTime>> read_profile(const std::string& path, const NodeLabels& labels) {
   TARMAC_TRY(const std::string text, read_file(path, std::uint64_t{1} << 30U));
   const auto events = nlohmann::json::parse(text, nullptr, false);
-  if (!events.is_array()) return make_error(ErrorCode::kInternal, "ONNX Runtime wrote a profile that is not a list", {}, path);
+  if (!events.is_array())
+    return make_error(ErrorCode::kInternal, "ONNX Runtime wrote a profile that is not a list", {}, path);
   std::int64_t begin_us = -1;
   for (const auto& event : events) {
-    if (event.value("name", "") == "model_run") begin_us = std::max(begin_us, event.value("ts", std::int64_t{-1}));
+    if (event.value("name", "") == "model_run")
+      begin_us = std::max(begin_us, event.value("ts", std::int64_t{-1}));
   }
   std::vector<NodeTime> times;
   for (const auto& event : events) {

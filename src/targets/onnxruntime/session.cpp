@@ -9,8 +9,8 @@
 namespace tarmac::onnxruntime {
 namespace {
 
-void ORT_API_CALL forward_log(void* /*state*/, OrtLoggingLevel level, const char* /*category*/, const char* /*id*/,
-                              const char* /*place*/, const char* message) {
+void ORT_API_CALL forward_log(void* /*state*/, OrtLoggingLevel level, const char* /*category*/,
+                              const char* /*id*/, const char* /*place*/, const char* message) {
   const auto ours = level >= ORT_LOGGING_LEVEL_ERROR     ? LogLevel::kError
                     : level == ORT_LOGGING_LEVEL_WARNING ? LogLevel::kWarning
                                                          : LogLevel::kDebug;
@@ -20,7 +20,8 @@ void ORT_API_CALL forward_log(void* /*state*/, OrtLoggingLevel level, const char
 constexpr const char* kCpu = "CPUExecutionProvider";
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -73,27 +74,31 @@ Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std:
   const std::vector<std::string> available = Ort::GetAvailableProviders();
   const auto asked = options.providers.empty() ? std::vector<std::string>{"CPU"} : options.providers;
   for (const std::string& name : asked) {
-    const auto found = std::find_if(available.begin(), available.end(),
-                                    [&](const std::string& provider) { return names_provider(name, provider); });
+    const auto found = std::find_if(available.begin(), available.end(), [&](const std::string& provider) {
+      return names_provider(name, provider);
+    });
     if (found != available.end()) {
       plan.providers.push_back(*found);
       continue;
     }
-    const std::string missing = "execution provider '" + name + "' is not in this ONNX Runtime; it has: " + join(available);
+    const std::string missing =
+        "execution provider '" + name + "' is not in this ONNX Runtime; it has: " + join(available);
     if (!options.allow_fallback) {
-      return make_error(ErrorCode::kUnavailable, missing + ". Install an ONNX Runtime with it, or allow fallback");
+      return make_error(ErrorCode::kUnavailable,
+                        missing + ". Install an ONNX Runtime with it, or allow fallback");
     }
     notes.push_back(missing + "; fell back to the next");
   }
   if (plan.providers.empty()) {
-    return make_error(ErrorCode::kUnavailable,
-                      "none of the execution providers " + join(asked) + " is in this ONNX Runtime; it has: " + join(available));
+    return make_error(ErrorCode::kUnavailable, "none of the execution providers " + join(asked) +
+                                                   " is in this ONNX Runtime; it has: " + join(available));
   }
   plan.cpu_only = plan.providers.front() == kCpu;
   return plan;
 }
 
-Ort::Session open_session(const std::string& model, const SessionPlan& plan, const std::string& profile_prefix) {
+Ort::Session open_session(const std::string& model, const SessionPlan& plan,
+                          const std::string& profile_prefix) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(plan.cores);
   options.SetInterOpNumThreads(1);
@@ -101,8 +106,10 @@ Ort::Session open_session(const std::string& model, const SessionPlan& plan, con
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
   options.AddConfigEntry("session.inter_op.allow_spinning", "0");
   options.SetGraphOptimizationLevel(plan.engine_optimizations ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
-  // Without leave to fall back, a node that the listed providers cannot run is an error instead of moving to the CPU.
-  const bool cpu_listed = std::find(plan.providers.begin(), plan.providers.end(), kCpu) != plan.providers.end();
+  // Without leave to fall back, a node that the listed providers cannot run is an error instead of moving to
+  // the CPU.
+  const bool cpu_listed =
+      std::find(plan.providers.begin(), plan.providers.end(), kCpu) != plan.providers.end();
   if (!plan.cpu_only && !(plan.allow_fallback && cpu_listed)) {
     options.AddConfigEntry("session.disable_cpu_ep_fallback", "1");
   }

@@ -15,9 +15,10 @@ class OrtTarget final : public Target {
 
   [[nodiscard]] Status available() const override {
     if (OrtGetApiBase()->GetApi(ORT_API_VERSION) != nullptr) return {};
-    return make_error(ErrorCode::kUnavailable, std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
-                                                   " is older than the headers that this program was built with (1." +
-                                                   std::to_string(ORT_API_VERSION) + ")");
+    return make_error(ErrorCode::kUnavailable,
+                      std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
+                          " is older than the headers that this program was built with (1." +
+                          std::to_string(ORT_API_VERSION) + ")");
   }
 
   Result<std::vector<NodeVerdict>> check(const Model& /*model*/, const CompileOptions& /*options*/,
@@ -36,8 +37,8 @@ class OrtTarget final : public Target {
                    [&]() -> Result<std::unique_ptr<Executable>> {
                      TARMAC_TRY(compiled.plan, plan_session(options, compiled.notes));
                      TARMAC_TRY(compiled.model, make_engine_model(model));
-                     compiled.session =
-                         std::make_shared<Ort::Session>(open_session(compiled.model.bytes, compiled.plan, {}));
+                     compiled.session = std::make_shared<Ort::Session>(
+                         open_session(compiled.model.bytes, compiled.plan, {}));
                      if (!options.profile) compiled.model.bytes = {};
                      return make_executable(std::move(compiled));
                    });

@@ -36,7 +36,8 @@ Result<Ort::Value> borrow(const Tensor& tensor) {
 
 Result<Tensor> view_of(Ort::Value value) {
   if (!value.HasValue() || !value.IsTensor()) {
-    return make_error(ErrorCode::kUnsupported, "the result is not a tensor (a sequence, map or absent optional)");
+    return make_error(ErrorCode::kUnsupported,
+                      "the result is not a tensor (a sequence, map or absent optional)");
   }
   const auto info = value.GetTensorTypeAndShapeInfo();
   const DType dtype = from_engine(info.GetElementType());
@@ -48,7 +49,8 @@ Result<Tensor> view_of(Ort::Value value) {
   }
   if (dtype == DType::kUndefined) {
     return make_error(ErrorCode::kUnsupported, "ONNX Runtime gave a result of element type " +
-                                                   std::to_string(info.GetElementType()) + ", which its API cannot carry");
+                                                   std::to_string(info.GetElementType()) +
+                                                   ", which its API cannot carry");
   }
   const auto owner = std::make_shared<Ort::Value>(std::move(value));
   TARMAC_TRY(const std::size_t size, size_bytes(dtype, shape));

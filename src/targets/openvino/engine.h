@@ -32,8 +32,8 @@ struct Compiled {
 
 Result<std::unique_ptr<Executable>> make_executable(Compiled compiled);
 
-/// Times of the request's latest run, by ONNX node name: fused nodes are joined by " + ", helpers that the engine
-/// inserted count for the node they feed.
+/// Times of the request's latest run, by ONNX node name: fused nodes are joined by " + ", helpers that the
+/// engine inserted count for the node they feed.
 std::vector<NodeTime> node_times(const ov::CompiledModel& model, const std::vector<ov::ProfilingInfo>& infos,
                                  const NodeLabels& labels);
 

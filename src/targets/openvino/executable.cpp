@@ -9,7 +9,8 @@ namespace {
 using Port = ov::Output<const ov::Node>;
 
 /// For each name the engine's port; none where the engine dropped an input that nothing reads.
-std::vector<std::optional<Port>> match_ports(const std::vector<TensorInfo>& infos, const std::vector<Port>& ports) {
+std::vector<std::optional<Port>> match_ports(const std::vector<TensorInfo>& infos,
+                                             const std::vector<Port>& ports) {
   std::vector<std::optional<Port>> matched(infos.size());
   for (std::size_t i = 0; i < infos.size(); ++i) {
     for (const Port& port : ports) {
@@ -32,7 +33,8 @@ class OpenvinoContext final : public BoundContext {
   [[nodiscard]] Status check_outputs() const {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (!outputs_[i]) {
-        return make_error(ErrorCode::kUnsupported, "OpenVINO lost the output '" + signature().outputs[i].name + "'",
+        return make_error(ErrorCode::kUnsupported,
+                          "OpenVINO lost the output '" + signature().outputs[i].name + "'",
                           signature().outputs[i].name);
       }
     }
@@ -41,11 +43,13 @@ class OpenvinoContext final : public BoundContext {
 
   Result<std::vector<NodeTime>> profile() override {
     if (!compiled_->profile) {
-      return make_error(ErrorCode::kUsage, "node times were asked for, but the model was compiled without profile");
+      return make_error(ErrorCode::kUsage,
+                        "node times were asked for, but the model was compiled without profile");
     }
-    return guarded(ErrorCode::kInternal, "OpenVINO could not report times", [&]() -> Result<std::vector<NodeTime>> {
-      return node_times(compiled_->model, request_.get_profiling_info(), compiled_->labels);
-    });
+    return guarded(ErrorCode::kInternal, "OpenVINO could not report times",
+                   [&]() -> Result<std::vector<NodeTime>> {
+                     return node_times(compiled_->model, request_.get_profiling_info(), compiled_->labels);
+                   });
   }
 
  protected:
@@ -86,20 +90,26 @@ class OpenvinoContext final : public BoundContext {
 
 class OpenvinoExecutable final : public Executable {
  public:
-  explicit OpenvinoExecutable(Compiled compiled) : compiled_(std::make_shared<const Compiled>(std::move(compiled))) {}
+  explicit OpenvinoExecutable(Compiled compiled)
+      : compiled_(std::make_shared<const Compiled>(std::move(compiled))) {}
 
-  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return compiled_->signature->inputs; }
-  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return compiled_->signature->outputs; }
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override {
+    return compiled_->signature->inputs;
+  }
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override {
+    return compiled_->signature->outputs;
+  }
   [[nodiscard]] const std::vector<std::string>& notes() const override { return compiled_->notes; }
 
   Result<std::unique_ptr<Context>> create_context() override {
-    return guarded(ErrorCode::kInternal, "OpenVINO could not make a context", [&]() -> Result<std::unique_ptr<Context>> {
-      // create_infer_request() is not const, but CompiledModel is a handle and the call is thread-safe.
-      auto model = compiled_->model;
-      auto context = std::make_unique<OpenvinoContext>(compiled_, model.create_infer_request());
-      TARMAC_CHECK_OK(context->check_outputs());
-      return std::unique_ptr<Context>(std::move(context));
-    });
+    return guarded(
+        ErrorCode::kInternal, "OpenVINO could not make a context", [&]() -> Result<std::unique_ptr<Context>> {
+          // create_infer_request() is not const, but CompiledModel is a handle and the call is thread-safe.
+          auto model = compiled_->model;
+          auto context = std::make_unique<OpenvinoContext>(compiled_, model.create_infer_request());
+          TARMAC_CHECK_OK(context->check_outputs());
+          return std::unique_ptr<Context>(std::move(context));
+        });
   }
 
  private:

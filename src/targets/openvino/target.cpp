@@ -23,8 +23,8 @@ ov::AnyMap engine_options(const CompileOptions& options, int cores) {
       ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
       ov::inference_num_threads(cores),
       ov::num_streams(1),
-      ov::hint::enable_cpu_pinning(false),       // the caller decides where its process runs
-      ov::hint::enable_hyper_threading(true),    // the core budget alone limits the threads
+      ov::hint::enable_cpu_pinning(false),              // the caller decides where its process runs
+      ov::hint::enable_hyper_threading(true),           // the core budget alone limits the threads
       ov::hint::inference_precision(ov::element::f32),  // the plugin's own choice can be bfloat16
       ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
       ov::enable_profiling(options.profile),
@@ -55,7 +55,8 @@ class OpenvinoTarget final : public Target {
   Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                               Progress& /*progress*/) override {
     if (!options.providers.empty()) {
-      return make_error(ErrorCode::kUsage, "target openvino takes no providers; they belong to target onnxruntime");
+      return make_error(ErrorCode::kUsage,
+                        "target openvino takes no providers; they belong to target onnxruntime");
     }
     Compiled compiled;
     compiled.profile = options.profile;

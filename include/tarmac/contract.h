@@ -91,7 +91,7 @@ struct InputSpec {
 
 enum class DataKind {
   kFolder,   ///< Pictures below a folder, in the order of their paths.
-  kList,     ///< A text file: one picture a line, relative to the list; optionally a tab and its label.
+  kList,     ///< A text file: one picture a line, optionally a tab and its label; '#' begins a comment line.
   kTensors,  ///< .npz with one array an input, or .npy for a model with one input; samples along the first
              ///< axis.
 };
@@ -104,6 +104,7 @@ enum class LabelSource {
 struct DataSource {
   DataKind kind = DataKind::kFolder;
   std::filesystem::path path;
+  std::filesystem::path root;  ///< What a list's lines are relative to; default: the list's folder.
   LabelSource labels = LabelSource::kNone;
   std::optional<std::int64_t> samples;  ///< Take this many, stratified by label; all when absent.
   std::uint64_t seed = 0;               ///< Which ones `samples` takes.

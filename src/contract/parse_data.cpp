@@ -22,6 +22,11 @@ Status parse_place(const Field& field, const Contract& contract, DataSource& sou
   }
   source.kind = folder ? DataKind::kFolder : list ? DataKind::kList : DataKind::kTensors;
   TARMAC_TRY(source.path, folder ? place.existing_folder() : place.existing_file());
+  if (list) source.root = source.path.parent_path();
+  if (const auto root = field.find("root")) {
+    if (!list) return root->error("root belongs to list; remove it");
+    TARMAC_TRY(source.root, root->existing_folder());
+  }
   if (tensors) {
     const auto extension = source.path.extension();
     if (extension == ".npy" && contract.inputs.size() != 1) {
@@ -41,7 +46,7 @@ Result<LabelSource> parse_label_source(const Field& field, const Contract& contr
 }
 
 Result<DataSource> parse_source(const Field& field, const Contract& contract) {
-  TARMAC_CHECK_OK(field.allow_keys({"folder", "list", "npz", "labels", "samples", "seed"}));
+  TARMAC_CHECK_OK(field.allow_keys({"folder", "list", "root", "npz", "labels", "samples", "seed"}));
   DataSource source;
   TARMAC_CHECK_OK(parse_place(field, contract, source));
   if (const auto labels = field.find("labels")) {

@@ -195,6 +195,8 @@ constexpr BadContract kBadContracts[] = {
      "'normalize'? allowed: decode, resize, crop, pad, normalize"},
     {"folder: train", "folder: trian",
      "17: data.calibration.folder: there is no folder 'trian'; correct the path or put the pictures there"},
+    {"folder: train", "folder: train, root: train",
+     "17: data.calibration.root: root belongs to list; remove it"},
     {"folder: train", "folder: traffic_light.onnx",
      "17: data.calibration.folder: found the file 'traffic_light.onnx'; expected a folder"},
     {"folder: train, ", "", "17: data.calibration: expected exactly one of the keys folder, list, npz"},

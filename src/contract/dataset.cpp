@@ -1,0 +1,181 @@
+#include "contract/dataset.h"
+
+#include <algorithm>
+
+#include "contract/field.h"
+#include "contract/subset.h"
+#include "tensor/codec.h"
+#include "tensor/io.h"
+
+namespace tarmac {
+namespace {
+
+constexpr const char* kLabelsArray = "labels";
+constexpr std::int64_t kMaxSamples = 10'000'000;
+
+std::string shape_text(const std::vector<InputDim>& shape) {
+  std::string text = "[";
+  for (const InputDim& dim : shape) {
+    if (text.size() > 1) text += ", ";
+    text += dim.fixed() ? std::to_string(dim.size) : dim.symbol;
+  }
+  return text + "]";
+}
+
+/// An array holds samples along its first axis; the others are the input's.
+Status check_array(const InputSpec& input, const Tensor& array, std::int64_t samples,
+                   const std::string& context) {
+  const std::int64_t expected = std::max<std::int64_t>(samples, 1);
+  bool fits = array.dtype() == input.dtype && array.shape().size() == input.shape.size() &&
+              !input.shape.empty() && array.shape()[0] == expected && array.count() > 0;
+  for (std::size_t i = 1; fits && i < input.shape.size(); ++i) {
+    fits = !input.shape[i].fixed() || input.shape[i].size == array.shape()[i];
+  }
+  if (fits) return {};
+  return make_error(ErrorCode::kInvalidInput,
+                    "the array for input '" + input.name + "' is " + to_string(array.dtype()) + " " +
+                        to_string(array.shape()) + "; expected " + to_string(input.dtype) + " " +
+                        shape_text(input.shape) + " with " + std::to_string(samples) +
+                        " samples along the first axis",
+                    {}, context);
+}
+
+/// Row `row` of an array as a batch of one, sharing its bytes.
+Result<Tensor> row_of(const Tensor& array, std::int64_t row) {
+  Shape shape = array.shape();
+  const std::size_t row_bytes = array.bytes().size() / static_cast<std::size_t>(shape[0]);
+  shape[0] = 1;
+  return Tensor::view(array.dtype(), std::move(shape),
+                      array.bytes().subspan(static_cast<std::size_t>(row) * row_bytes, row_bytes),
+                      std::make_shared<Tensor>(array));
+}
+
+Status read_labels(const std::map<std::string, Tensor>& arrays, std::size_t label_count,
+                   const std::string& context, std::vector<DataItem>& items) {
+  const auto found = arrays.find(kLabelsArray);
+  if (found == arrays.end()) {
+    return make_error(ErrorCode::kInvalidInput,
+                      "found no array 'labels'; add it, or remove 'labels: from_file'", {}, context);
+  }
+  TARMAC_TRY(const auto labels, to_int64s(found->second));
+  if (labels.size() != items.size()) {
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "found " + std::to_string(labels.size()) + " labels for " + std::to_string(items.size()) + " samples",
+        {}, context);
+  }
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0 || labels[i] >= static_cast<std::int64_t>(label_count)) {
+      return make_error(ErrorCode::kInvalidInput,
+                        "found the label " + std::to_string(labels[i]) + " of sample " + std::to_string(i) +
+                            "; expected 0 to " + std::to_string(label_count - 1),
+                        {}, context);
+    }
+    items[i].label = static_cast<int>(labels[i]);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Dataset::open_tensors(const Contract& contract, const DataSource& source) {
+  const std::string context = source.path.string();
+  if (source.path.extension() == ".npy") {
+    if (contract.inputs.size() != 1) {
+      return make_error(ErrorCode::kInvalidInput, "an .npy file serves a model with one input; give an .npz",
+                        {}, context);
+    }
+    TARMAC_TRY(arrays_[contract.inputs[0].name], read_npy(source.path));
+  } else {
+    TARMAC_TRY(arrays_, read_npz(source.path));
+  }
+  std::vector<std::string_view> allowed;
+  std::int64_t samples = 0;
+  for (const InputSpec& input : contract.inputs) {
+    allowed.emplace_back(input.name);
+    const auto found = arrays_.find(input.name);
+    if (found == arrays_.end()) {
+      return make_error(ErrorCode::kInvalidInput, "found no array for input '" + input.name + "'", {},
+                        context);
+    }
+    if (&input == &contract.inputs[0] && !found->second.shape().empty()) samples = found->second.shape()[0];
+    TARMAC_CHECK_OK(check_array(input, found->second, samples, context));
+  }
+  if (samples > kMaxSamples) {
+    return make_error(ErrorCode::kResourceExhausted, "found more than ten million samples", {}, context);
+  }
+  for (std::int64_t row = 0; row < samples; ++row) items_.push_back(DataItem{source.path, row, -1});
+  if (source.labels == LabelSource::kFromFile) {
+    TARMAC_CHECK_OK(read_labels(arrays_, contract.labels.size(), context, items_));
+  }
+  if (contract.find_input(kLabelsArray) == nullptr) arrays_.erase(kLabelsArray);
+  for (const auto& [name, array] : arrays_) {
+    if (contract.find_input(name) == nullptr) {
+      return make_error(
+          ErrorCode::kInvalidInput,
+          "found the array " + quote(name) + ", which is no input; allowed: " + join(allowed) + ", labels",
+          {}, context);
+    }
+  }
+  return {};
+}
+
+Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source) {
+  Dataset dataset;
+  if (source.kind == DataKind::kTensors) {
+    TARMAC_CHECK_OK(dataset.open_tensors(contract, source));
+  } else {
+    if (contract.inputs.size() != 1 || !contract.inputs[0].is_picture()) {
+      return make_error(ErrorCode::kInvalidInput, "pictures need a model with one input that has preprocess",
+                        {}, source.path.string());
+    }
+    dataset.picture_input_ = contract.inputs[0].name;
+    TARMAC_TRY(dataset.preprocessor_, Preprocessor::make(contract.inputs[0]));
+    TARMAC_TRY(PictureList list, source.kind == DataKind::kFolder ? list_folder(source, contract.labels)
+                                                                  : read_list(source, contract.labels));
+    dataset.items_ = std::move(list.items);
+    dataset.ignored_files_ = list.ignored_files;
+  }
+  if (source.samples) {
+    const auto wanted = static_cast<std::size_t>(*source.samples);
+    if (wanted > dataset.size()) {
+      return make_error(ErrorCode::kInvalidInput,
+                        "the contract wants " + std::to_string(wanted) + " samples, found " +
+                            std::to_string(dataset.size()) + "; lower samples or add data",
+                        {}, source.path.string());
+    }
+    dataset.items_ = choose_stratified(dataset.items_, wanted, source.seed);
+  }
+  return dataset;
+}
+
+Result<std::map<std::string, Tensor>> Dataset::load(std::size_t index) const {
+  const DataItem& item = items_[index];
+  std::map<std::string, Tensor> sample;
+  if (preprocessor_) {
+    TARMAC_TRY(sample[picture_input_], preprocessor_->run(item.path));
+    return sample;
+  }
+  for (const auto& [name, array] : arrays_) {
+    TARMAC_TRY(sample[name], row_of(array, item.row));
+  }
+  return sample;
+}
+
+Result<Sha256Digest> Dataset::digest(std::size_t index) const {
+  if (preprocessor_) return sha256_file(items_[index].path);
+  TARMAC_TRY(const auto sample, load(index));
+  Sha256 hash;
+  for (const auto& [name, tensor] : sample) hash.update(tensor.bytes());
+  return hash.finish();
+}
+
+DataSource to_data_source(const ReferenceSpec& reference) {
+  DataSource source;
+  source.kind = reference.inputs.extension() == ".txt" ? DataKind::kList : DataKind::kTensors;
+  source.path = reference.inputs;
+  source.root = reference.root;
+  return source;
+}
+
+}  // namespace tarmac

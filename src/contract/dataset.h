@@ -1,0 +1,60 @@
+// The samples of a data source, ready for the model: pictures through the preprocessing, or rows of tensors
+// as they are.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/sha256.h"
+#include "contract/picture_list.h"
+#include "contract/preprocess.h"
+#include "tarmac/contract.h"
+#include "tarmac/tensor.h"
+
+namespace tarmac {
+
+/// Holds paths, not pixels; tensors of an .npy stay in their file. Const functions may run on several threads
+/// at once.
+class Dataset {
+ public:
+  /// Finds the samples and takes DataSource::samples of them. Errors: as list_folder() and read_list();
+  /// kInvalidInput when more samples are wanted than there are, or arrays do not fit the contract's inputs
+  /// (says both).
+  static Result<Dataset> open(const Contract& contract, const DataSource& source);
+
+  [[nodiscard]] std::size_t size() const { return items_.size(); }
+  [[nodiscard]] const std::vector<DataItem>& items() const { return items_; }
+  /// Files in the folder that were passed over as no pictures.
+  [[nodiscard]] std::size_t ignored_files() const { return ignored_files_; }
+
+  /// One sample for every input of the model, with batch size 1. Errors as Preprocessor::run().
+  [[nodiscard]] Result<std::map<std::string, Tensor>> load(std::size_t index) const;
+
+  /// Hash of the picture's file, or of the sample's rows.
+  [[nodiscard]] Result<Sha256Digest> digest(std::size_t index) const;
+
+ private:
+  Dataset() = default;
+  Status open_tensors(const Contract& contract, const DataSource& source);
+
+  std::vector<DataItem> items_;
+  std::size_t ignored_files_ = 0;
+  std::string picture_input_;
+  std::optional<Preprocessor> preprocessor_;
+  std::map<std::string, Tensor> arrays_;  ///< By input name; samples along the first axis.
+};
+
+/// The inputs of the reference as a data source.
+DataSource to_data_source(const ReferenceSpec& reference);
+
+/// OK when no sample of one is in the other, by content whatever the names. Otherwise kInvalidInput naming
+/// how many, and the first pair. Reads only files whose size occurs on both sides. Errors also kIo,
+/// kCancelled.
+Status check_disjoint(const Dataset& calibration, const Dataset& evaluation,
+                      Progress& progress = no_progress());
+
+}  // namespace tarmac

@@ -1,0 +1,36 @@
+// Which pictures a data source holds, and their labels.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tarmac/contract.h"
+#include "tarmac/result.h"
+
+namespace tarmac {
+
+/// One sample of a data source.
+struct DataItem {
+  std::filesystem::path path;  ///< The picture, or the file of tensors.
+  std::int64_t row = -1;       ///< Row of the tensors; -1 for a picture.
+  int label = -1;              ///< Index into Contract::labels; -1 without labels.
+
+  bool operator==(const DataItem&) const = default;
+};
+
+struct PictureList {
+  std::vector<DataItem> items;
+  std::size_t ignored_files = 0;  ///< Files in the folder that are no pictures by their names.
+};
+
+/// Every picture below source.path, sorted by path; links are followed. Labels are matched to `labels`.
+/// Errors: kNotFound (no folder, no pictures), kInvalidInput (a folder that is no label, pictures beside the
+/// label folders, nesting above 16), kIo, kResourceExhausted above ten million files.
+Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels);
+
+/// The lines of the list source.path, in their order. Errors as list_folder(), with the list's line as
+/// context.
+Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels);
+
+}  // namespace tarmac

@@ -44,14 +44,18 @@ struct ModelInfo {
   std::uint64_t weight_bytes = 0;                     ///< bytes of stored weights
   std::map<std::string, std::int64_t> assumed_sizes;  ///< symbol → size that the counts below took for it
   /// 2 × multiply–accumulates of Conv, ConvTranspose, ConvInteger, QLinearConv, Gemm, MatMul, MatMulInteger
-  /// and QLinearMatMul in the main graph; other operators are not counted.
+  /// and QLinearMatMul, local functions inlined; other operators are not counted. Absent when none could be
+  /// counted.
   std::optional<std::int64_t> flops;
-  /// Nodes that `flops` leaves out because a size is unknown.
+  /// Nodes of these operators that `flops` leaves out: a size is unknown, or they lie in a nested graph,
+  /// where the number of runs is.
   std::int64_t uncounted_nodes = 0;
   /// Highest sum of the sizes of all inputs and intermediate values alive at one node, in the file's node
-  /// order, none computed in place; weights are not counted. An engine that fuses or reuses buffers needs
-  /// less.
+  /// order, none computed in place; weights and what is inside nested graphs are not counted. An engine that
+  /// fuses or reuses buffers needs less.
   std::optional<std::uint64_t> peak_activation_bytes;
+  /// Why the two are absent; empty when they are not.
+  std::string unknown_because;
 };
 
 struct InspectOptions {

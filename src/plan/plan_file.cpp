@@ -7,6 +7,7 @@
 #include "plan/cpu_features.h"
 #include "plan/layout.h"
 #include "plan/manifest.h"
+#include "plan/preprocessing.h"
 #include "plan/tensor_spec.h"
 
 namespace tarmac {
@@ -87,6 +88,16 @@ Result<PlanInfo> read_plan(std::span<const std::byte> file) {
   return info;
 }
 
+/// Labels and preprocessing.
+Status take_contract(const std::string& text, const std::filesystem::path& plan, PlanInfo& info) {
+  TARMAC_TRY(const Contract contract, parse_plan_contract(text, plan));
+  TARMAC_TRY(const Preprocessors preprocessors, make_preprocessors(contract));
+  info.labels = contract.labels;
+  info.preprocessing = describe(preprocessors);
+  info.preprocessing_fingerprint = to_hex(sha256(std::as_bytes(std::span(info.preprocessing))));
+  return {};
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -103,6 +114,7 @@ Status write_plan(const std::filesystem::path& path, const PlanContent& content)
   info.model_digest = to_hex(sha256(std::as_bytes(std::span(model))));
   info.tool_version = TARMAC_VERSION;
   info.cpu_features = cpu_features();
+  if (!content.contract_text.empty()) TARMAC_CHECK_OK(take_contract(content.contract_text, path, info));
   TARMAC_TRY(const std::string manifest, write_manifest(info));
   std::vector<Section> sections{{kManifestSection, manifest}, {kModelSection, model}};
   if (!content.contract_text.empty()) sections.push_back({kContractSection, content.contract_text});

@@ -16,8 +16,8 @@ namespace tarmac {
 
 /// What a plan is written from.
 struct PlanContent {
-  /// Inputs, outputs, tool_version, model_digest and the machine's CPU features are filled in by
-  /// write_plan().
+  /// write_plan() fills in inputs, outputs, tool_version, model_digest, the machine's CPU features and, given
+  /// a contract, labels and preprocessing.
   PlanInfo info;
   const Model* model = nullptr;  ///< optimised for the target; borrowed
   std::string contract_text;     ///< deploy.yaml; "" without a contract

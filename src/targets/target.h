@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "graph/graph.h"
+#include "tarmac/node_time.h"
 #include "tarmac/result.h"
 #include "tarmac/tensor.h"
 
@@ -48,14 +49,6 @@ struct CompileOptions {
   bool profile = false;
   /// False: the engine's own graph rewriting off as far as it can be, for reference results.
   bool engine_optimizations = true;
-};
-
-/// Time of one executed node in the latest run, by ONNX node name where the engine keeps it.
-struct NodeTime {
-  std::string node;
-  std::string op_type;
-  std::string kernel;  ///< the engine's own name of the implementation, e.g. "brgconv_avx512_vnni_int8"
-  std::int64_t time_ns = 0;
 };
 
 /// One inference at a time on a compiled model. Not thread-safe; contexts of one executable may run at once.

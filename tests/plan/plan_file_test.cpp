@@ -10,6 +10,7 @@
 #include "plan/example_plan.h"
 #include "plan/layout.h"
 #include "plan/manifest.h"
+#include "plan/preprocessing.h"
 #include "support/temporary_folder.h"
 
 namespace tarmac {
@@ -78,7 +79,9 @@ TEST_F(PlanFileTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(Json::parse(info.precision_json)["quantized_nodes"], 1);
   EXPECT_EQ(info.labels[1], "grün");
   EXPECT_EQ(Json::parse(info.acceptance_json)[0]["name"], "fp32_drop");
-  EXPECT_EQ(plan->contract_text(), "version: 1\n");
+  EXPECT_EQ(plan->contract_text(), test::kExampleContract);
+  EXPECT_EQ(info.preprocessing.substr(0, 3), "x: ");
+  EXPECT_EQ(info.preprocessing_fingerprint, to_hex(sha256(std::as_bytes(std::span(info.preprocessing)))));
   const auto loaded = plan->model();
   ASSERT_TRUE(loaded.ok()) << loaded.error().str();
   EXPECT_EQ(structural_difference(*loaded, model), "");
@@ -135,6 +138,28 @@ TEST_F(PlanFileTest, RefusesAnotherEngineOrProcessorNamingBoth) {
   EXPECT_EQ(processor.error().code, ErrorCode::kMismatch);
   EXPECT_NE(processor.error().message.find("avx2, amx_int8"), std::string::npos);
   EXPECT_NE(processor.error().message.find("avx2, fma"), std::string::npos);
+}
+
+TEST_F(PlanFileTest, MakesThePreprocessorsOfItsContract) {
+  write();
+  const auto preprocessors = load_preprocessors(*PlanFile::open(path));
+  ASSERT_TRUE(preprocessors.ok()) << preprocessors.error().str();
+  ASSERT_EQ(preprocessors->count("x"), 1U);
+  EXPECT_EQ(preprocessors->at("x").output_shape(), (Shape{1, 3, 8, 4}));
+}
+
+TEST_F(PlanFileTest, RefusesPreprocessingOtherThanTheOneItWasAcceptedWith) {
+  Json manifest = manifest_of_example();
+  manifest["preprocessing"] = "x: something else\n";
+  const std::string bytes = *serialize_model(model);
+  forge(
+      {{"manifest.json", manifest.dump()}, {"model.onnx", bytes}, {"contract.yaml", test::kExampleContract}});
+  const auto plan = PlanFile::open(path);
+  ASSERT_TRUE(plan.ok()) << plan.error().str();
+  const auto preprocessors = load_preprocessors(*plan);
+  ASSERT_FALSE(preprocessors.ok());
+  EXPECT_EQ(preprocessors.error().code, ErrorCode::kMismatch);
+  EXPECT_NE(preprocessors.error().message.find("something else"), std::string::npos);
 }
 
 TEST_F(PlanFileTest, ToleratesManifestKeysOfLaterVersions) {

@@ -1,0 +1,17 @@
+#include "runtime/compile.h"
+
+#include "passes/passes.h"
+
+namespace tarmac {
+
+Result<std::unique_ptr<Executable>> compile_model(Target& target, Model& model, const CompileOptions& options,
+                                                  Progress& progress) {
+  TARMAC_CHECK_OK(target.available());
+  if (!model.functions.empty()) {
+    PassContext context;
+    TARMAC_CHECK_OK(inline_functions(model, context));
+  }
+  return target.compile(model, options, progress);
+}
+
+}  // namespace tarmac

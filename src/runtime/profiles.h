@@ -1,0 +1,18 @@
+// Which shapes a plan's profiles admit.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tarmac/plan.h"
+#include "tarmac/result.h"
+
+namespace tarmac {
+
+/// OK when some profile admits all of `shapes` together; without profiles every shape is admitted.
+/// kOutOfRange names the first input that no profile admits, or else that no single profile admits them
+/// together, and the ranges.
+Status check_profiles(const std::vector<PlanProfile>& profiles, const std::map<std::string, Shape>& shapes);
+
+}  // namespace tarmac

@@ -1,20 +1,25 @@
-#include <optional>
-
 #include "targets/common/guard.h"
 #include "targets/openvino/engine.h"
 
 namespace tarmac::openvino {
 namespace {
 
-using Port = ov::Output<const ov::Node>;
+constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
-/// For each name the engine's port; none where the engine dropped an input that nothing reads.
-std::vector<std::optional<Port>> match_ports(const std::vector<TensorInfo>& infos,
-                                             const std::vector<Port>& ports) {
-  std::vector<std::optional<Port>> matched(infos.size());
+/// For each name the engine's index; kAbsent where the engine dropped an input that nothing reads. Both lists keep
+/// the model's order, and a tensor that is two things at once (an input that is also an output) carries both names,
+/// so the same place is tried first.
+std::vector<std::size_t> match_ports(const std::vector<TensorInfo>& infos,
+                                     const std::vector<ov::Output<const ov::Node>>& ports) {
+  std::vector<std::size_t> matched(infos.size(), kAbsent);
   for (std::size_t i = 0; i < infos.size(); ++i) {
-    for (const Port& port : ports) {
-      if (port.get_names().count(infos[i].name) != 0) matched[i] = port;
+    const auto has_name = [&](std::size_t port) { return ports[port].get_names().count(infos[i].name) != 0; };
+    if (infos.size() == ports.size() && has_name(i)) {
+      matched[i] = i;
+      continue;
+    }
+    for (std::size_t port = 0; port < ports.size() && matched[i] == kAbsent; ++port) {
+      if (has_name(port)) matched[i] = port;
     }
   }
   return matched;
@@ -32,7 +37,7 @@ class OpenvinoContext final : public BoundContext {
   /// Every output must have been found.
   [[nodiscard]] Status check_outputs() const {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      if (!outputs_[i]) {
+      if (outputs_[i] == kAbsent) {
         return make_error(ErrorCode::kUnsupported,
                           "OpenVINO lost the output '" + signature().outputs[i].name + "'",
                           signature().outputs[i].name);
@@ -54,11 +59,21 @@ class OpenvinoContext final : public BoundContext {
 
  protected:
   Status bind_input(std::size_t index, Tensor& tensor) override {
-    if (!inputs_[index]) return {};
-    return bind(*inputs_[index], tensor);
+    if (inputs_[index] == kAbsent) return {};
+    return guarded(ErrorCode::kInternal, "OpenVINO refused a tensor", [&]() -> Status {
+      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
+      request_.set_input_tensor(inputs_[index], borrowed);
+      return {};
+    });
   }
 
-  Status bind_output(std::size_t index, Tensor& tensor) override { return bind(*outputs_[index], tensor); }
+  Status bind_output(std::size_t index, Tensor& tensor) override {
+    return guarded(ErrorCode::kInternal, "OpenVINO refused memory for a result", [&]() -> Status {
+      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
+      request_.set_output_tensor(outputs_[index], borrowed);
+      return {};
+    });
+  }
 
   Status execute() override {
     return guarded(ErrorCode::kInternal, "OpenVINO failed in a run", [&]() -> Status {
@@ -70,22 +85,14 @@ class OpenvinoContext final : public BoundContext {
   Result<Tensor> fetch_output(std::size_t index) override {
     if (!output_tensor(index).empty()) return output_tensor(index);
     return guarded(ErrorCode::kInternal, "OpenVINO could not hand out a result",
-                   [&] { return view_of(request_.get_tensor(*outputs_[index])); });
+                   [&] { return view_of(request_.get_output_tensor(outputs_[index])); });
   }
 
  private:
-  Status bind(const Port& port, const Tensor& tensor) {
-    return guarded(ErrorCode::kInternal, "OpenVINO refused a tensor", [&]() -> Status {
-      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
-      request_.set_tensor(port, borrowed);
-      return {};
-    });
-  }
-
   std::shared_ptr<const Compiled> compiled_;
   ov::InferRequest request_;
-  std::vector<std::optional<Port>> inputs_;
-  std::vector<std::optional<Port>> outputs_;
+  std::vector<std::size_t> inputs_;
+  std::vector<std::size_t> outputs_;
 };
 
 class OpenvinoExecutable final : public Executable {

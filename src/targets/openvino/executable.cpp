@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "targets/common/guard.h"
 #include "targets/openvino/engine.h"
 
@@ -6,21 +8,29 @@ namespace {
 
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
-/// For each name the engine's index; kAbsent where the engine dropped an input that nothing reads. Both lists keep
-/// the model's order, and a tensor that is two things at once (an input that is also an output) carries both names,
-/// so the same place is tried first.
-std::vector<std::size_t> match_ports(const std::vector<TensorInfo>& infos,
-                                     const std::vector<ov::Output<const ov::Node>>& ports) {
+using Port = ov::Output<const ov::Node>;
+
+bool types_fit(const TensorInfo& info, const Port& port) {
+  if (info.type.dtype != from_engine(port.get_element_type())) return false;
+  if (!info.type.shape) return true;
+  ov::PartialShape shape;
+  for (const Dim& dim : *info.type.shape) shape.push_back(dim.known() ? ov::Dimension(*dim.size) : ov::Dimension());
+  return shape.compatible(port.get_partial_shape());
+}
+
+/// For each name the engine's index; kAbsent where the engine dropped an input that nothing reads. Both lists are in
+/// the model's order. Names alone do not do: an input that is also an output loses its own name to the output's.
+std::vector<std::size_t> match_ports(const std::vector<TensorInfo>& infos, const std::vector<Port>& ports) {
   std::vector<std::size_t> matched(infos.size(), kAbsent);
+  const auto has_name = [&](std::size_t i, std::size_t port) { return ports[port].get_names().count(infos[i].name) != 0; };
+  std::size_t port = 0;
   for (std::size_t i = 0; i < infos.size(); ++i) {
-    const auto has_name = [&](std::size_t port) { return ports[port].get_names().count(infos[i].name) != 0; };
-    if (infos.size() == ports.size() && has_name(i)) {
-      matched[i] = i;
-      continue;
+    // A port that carries a later input's name is not this one's.
+    bool taken = port >= ports.size();
+    for (std::size_t later = i + 1; !taken && later < infos.size() && !has_name(i, port); ++later) {
+      taken = has_name(later, port);
     }
-    for (std::size_t port = 0; port < ports.size() && matched[i] == kAbsent; ++port) {
-      if (has_name(port)) matched[i] = port;
-    }
+    if (!taken && (has_name(i, port) || types_fit(infos[i], ports[port]))) matched[i] = port++;
   }
   return matched;
 }
@@ -34,8 +44,12 @@ class OpenvinoContext final : public BoundContext {
         inputs_(match_ports(signature().inputs, compiled_->model.inputs())),
         outputs_(match_ports(signature().outputs, compiled_->model.outputs())) {}
 
-  /// Every output must have been found.
-  [[nodiscard]] Status check_outputs() const {
+  /// Every output must have been found, and every input of the engine must have one of ours.
+  [[nodiscard]] Status check_ports() const {
+    const auto found = std::count_if(inputs_.begin(), inputs_.end(), [](std::size_t port) { return port != kAbsent; });
+    if (static_cast<std::size_t>(found) != compiled_->model.inputs().size()) {
+      return make_error(ErrorCode::kUnsupported, "OpenVINO renamed or added inputs; cannot tell which is which");
+    }
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i] == kAbsent) {
         return make_error(ErrorCode::kUnsupported,
@@ -114,7 +128,7 @@ class OpenvinoExecutable final : public Executable {
           // create_infer_request() is not const, but CompiledModel is a handle and the call is thread-safe.
           auto model = compiled_->model;
           auto context = std::make_unique<OpenvinoContext>(compiled_, model.create_infer_request());
-          TARMAC_CHECK_OK(context->check_outputs());
+          TARMAC_CHECK_OK(context->check_ports());
           return std::unique_ptr<Context>(std::move(context));
         });
   }

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-namespace tarmac {
+namespace tarmac::report {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -232,4 +232,4 @@ Json to_json(const DeployReport& report, bool with_pictures) {
           {"stages", list(report.stages, from_stage)}};
 }
 
-}  // namespace tarmac
+}  // namespace tarmac::report

@@ -5,9 +5,9 @@
 
 #include "report/report.h"
 
-namespace tarmac {
+namespace tarmac::report {
 
 /// Keys in the order of the schema; pictures carry "jpeg_base64" only on request.
 nlohmann::ordered_json to_json(const DeployReport& report, bool with_pictures);
 
-}  // namespace tarmac
+}  // namespace tarmac::report

@@ -9,7 +9,7 @@
 #include "report/assets.h"
 #include "report/json.h"
 
-namespace tarmac {
+namespace tarmac::report {
 namespace {
 
 /// JSON text; bytes that are not UTF-8 become U+FFFD rather than an exception.
@@ -84,4 +84,4 @@ Status write_report(const DeployReport& report, const std::filesystem::path& fol
   return write_file(folder / "report.html", render_html(report));
 }
 
-}  // namespace tarmac
+}  // namespace tarmac::report

@@ -19,7 +19,7 @@
 #include "metrics/latency.h"
 #include "tarmac/result.h"
 
-namespace tarmac {
+namespace tarmac::report {
 
 inline constexpr int kReportSchemaVersion = 1;
 
@@ -214,4 +214,4 @@ std::string render_html(const DeployReport& report);
 /// kIo, kNotFound.
 Status write_report(const DeployReport& report, const std::filesystem::path& folder);
 
-}  // namespace tarmac
+}  // namespace tarmac::report

@@ -17,7 +17,7 @@ TEST(InferShapes, FindsInnerTypesWithSymbols) {
 }
 
 TEST(InferShapes, PropagatesDataThroughShapeArithmetic) {
-  Model graph = model(opset17(R"(g (float[2,3,4] x) => (float[] y) <int64[1] last = {-1}, int64[1] i = {0}> {
+  Model graph = model(opset17(R"(g (float[2,3,4] x) => (float[A,B] y) <int64[1] last = {-1}, int64[1] i = {0}> {
     s = Shape (x)
     n = Gather (s, i)
     t = Concat <axis = 0> (n, last)

@@ -12,6 +12,7 @@
 #include "support/temporary_folder.h"
 
 namespace tarmac {
+using namespace report;  // the subject of this test
 namespace {
 
 using nlohmann::json;

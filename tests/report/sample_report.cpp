@@ -8,6 +8,7 @@
 #include <string>
 
 namespace tarmac::test {
+using namespace report;
 namespace {
 
 const std::vector<std::string> kClasses = {"red", "yellow", "green"};

@@ -4,6 +4,7 @@
 #include "report/report.h"
 
 namespace tarmac::test {
+using namespace report;
 
 /// Three variants on two targets, forty pictures of which some are predicted wrongly, hostile names.
 DeployReport sample_report();

@@ -56,7 +56,12 @@ function(tarmac_test name)
   target_compile_definitions(${name} PRIVATE TARMAC_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TARMAC_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${TARMAC_WARNINGS}>")
   target_link_libraries(${name} PRIVATE ${deps} GTest::gmock_main)
+  set(properties LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  if(TARMAC_SANITIZE)
+    # Else oneTBB loads its parts with RTLD_DEEPBIND, which sanitizers refuse.
+    list(APPEND properties ENVIRONMENT TBB_ENABLE_SANITIZERS=1)
+  endif()
   # Extracting the tests when ctest starts, not after each link, keeps a build free of test runs.
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-    TEST_PREFIX "${name}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+    TEST_PREFIX "${name}." PROPERTIES ${properties})
 endfunction()

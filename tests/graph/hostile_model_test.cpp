@@ -256,6 +256,23 @@ TEST(HostileModel, WhatIsNewerThanTheLibraryIsUnsupportedRatherThanInvalid) {
   expect_refused(proto, ErrorCode::kInvalidModel, "two versions");
 }
 
+TEST(HostileModel, NamesThatAreNotUtf8AreRefusedWithoutPrinting) {
+  for (const char* text : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82"}) {
+    onnx::ModelProto proto = small_proto();
+    proto.mutable_graph()->mutable_node(0)->set_name(text);
+    const google::protobuf::LogSilencer silent;
+    const std::string bytes = proto.SerializeAsString();
+    testing::internal::CaptureStderr();
+    expect_error(parse(bytes), ErrorCode::kInvalidModel, "onnx.NodeProto.name is not UTF-8");
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  }
+  for (const char* text : {"\u00e4", "\u20ac", "\U0001F697", "\U0010FFFF"}) {
+    onnx::ModelProto proto = small_proto();
+    proto.mutable_graph()->mutable_node(0)->set_name(text);
+    EXPECT_EQ(expect_ok(parse(proto.SerializeAsString())).graph->nodes().front()->name, text);
+  }
+}
+
 TEST(HostileModel, AnAttributeOfACallerIsRefusedOutsideFunctions) {
   onnx::ModelProto proto = small_proto();
   auto* node = proto.mutable_graph()->mutable_node(0);

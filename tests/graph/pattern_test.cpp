@@ -17,7 +17,8 @@ std::optional<Match> match_output(const Pattern& pattern, const Model& model) {
 
 TEST(Pattern, BindsValuesAndNodesByName) {
   const Model model = parse("m = MatMul(x, w) out = Relu(m)");
-  const auto found = match_output(op("Relu", {op("MatMul", {any("left"), constant("right")}, "product")}), model);
+  const auto found =
+      match_output(op("Relu", {op("MatMul", {any("left"), constant("right")}, "product")}), model);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->values.at("left")->name(), "x");
   EXPECT_EQ(found->values.at("right")->name(), "w");
@@ -78,7 +79,8 @@ TEST(SoleOp, NeedsEveryReaderInsideTheMatch) {
   const Pattern pattern = op("Relu", {sole_op("Neg", {any("v")}, "neg")});
   EXPECT_TRUE(match_output(pattern, parse("n = Neg(x) out = Relu(n)")));
   EXPECT_FALSE(match_output(pattern, parse("n = Neg(x) out = Relu(n) other = Abs(n)")));
-  EXPECT_FALSE(match_output(pattern, parse("n = Neg(x) out = Relu(n)", "float[2] x", "float[2] out, float[2] n")))
+  EXPECT_FALSE(
+      match_output(pattern, parse("n = Neg(x) out = Relu(n)", "float[2] x", "float[2] out, float[2] n")))
       << "a model output is read from outside";
 }
 
@@ -86,13 +88,15 @@ TEST(SoleOp, MayBeReadTwiceByTheMatchItself) {
   const Pattern centred = sole_op("Sub", {any("v"), any("mean")}, "centred");
   const Pattern pattern = op("Div", {centred, op("Sqrt", {op("Mul", {centred, centred})})});
   EXPECT_TRUE(match_output(pattern, parse("d = Sub(x, y) q = Mul(d, d) r = Sqrt(q) out = Div(d, r)")));
-  EXPECT_FALSE(match_output(pattern, parse("d = Sub(x, y) q = Mul(d, d) r = Sqrt(q) out = Div(d, r) e = Abs(d)")));
+  EXPECT_FALSE(
+      match_output(pattern, parse("d = Sub(x, y) q = Mul(d, d) r = Sqrt(q) out = Div(d, r) e = Abs(d)")));
 }
 
 TEST(SoleOp, CountsTheOtherOutputsOfTheNodeToo) {
   const Pattern pattern = op("Relu", {sole_op("Split", {any("v")})});
   EXPECT_TRUE(match_output(pattern, parse("a, b = Split(x) out = Relu(a)", "float[2] x", "float[1] out")));
-  EXPECT_FALSE(match_output(pattern, parse("a, b = Split(x) out = Relu(a) c = Neg(b)", "float[2] x", "float[1] out")));
+  EXPECT_FALSE(
+      match_output(pattern, parse("a, b = Split(x) out = Relu(a) c = Neg(b)", "float[2] x", "float[1] out")));
   EXPECT_FALSE(match_output(pattern, parse("a, b = Split(x) out = Relu(b)", "float[2] x", "float[1] out")))
       << "a pattern is about the first output";
 }

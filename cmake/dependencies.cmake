@@ -19,7 +19,7 @@ if(TARMAC_CCACHE)
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
-foreach(dependency IN ITEMS openvino onnxruntime onnx opencv system)
+foreach(dependency IN ITEMS openvino onnxruntime onnx opencv system program)
   include(deps/${dependency})
 endforeach()
 if(TARMAC_TESTS)

@@ -6,7 +6,6 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(hwy REQUIRED CONFIG)
 if(NOT TARGET hwy)
@@ -27,7 +26,3 @@ if(NOT TARGET libzip)
   set_target_properties(libzip PROPERTIES
     IMPORTED_LOCATION ${TARMAC_ZIP_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${TARMAC_ZIP_INCLUDE})
 endif()
-
-# Chart.js in one file, for embedding into reports.
-find_file(TARMAC_CHART_JS Chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED)
-mark_as_advanced(TARMAC_CHART_JS)

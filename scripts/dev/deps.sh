@@ -23,7 +23,7 @@ install_apt() { # GROUP…
     fi
   fi
   # A fresh machine has no package lists, and old lists name files that are gone.
-  "${sudo[@]}" apt-get update -q >&2
+  "${sudo[@]}" apt-get update -q >&2 || say "apt-get update met errors; going on with the lists that there are"
   step "about to install with apt: ${missing[*]}"
   "${sudo[@]}" apt-get install -s -q --no-install-recommends "${missing[@]}" 2>/dev/null |
     awk '/^Inst/ { ++n } END { print "    (" n " packages with what they depend on)" }' >&2
@@ -34,7 +34,7 @@ install_apt() { # GROUP…
 pip_download() { # KIND NAME FOLDER [PIP OPTION…]
   local kind=$1 name=$2 folder=$3
   shift 3
-  PATH=$(tools_dir)/bin:$PATH "$(tools_dir)/bin/python" -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
+  PATH=$(python_dir tool)/bin:$PATH "$(python_dir tool)/bin/python" -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
     -d "$folder" -r <(echo "$name==$(pinned "$kind" "$name") --hash=sha256:$(pinned "$kind" "$name" 2)") "$@" >&2
 }
 
@@ -53,15 +53,17 @@ make_onnxruntime() { # TMP: the library under the name that its soname asks for
   ln -s libonnxruntime.so.1 "$1/lib/libonnxruntime.so"
 }
 
-make_tools() { # a Python environment cannot be renamed, so it is made beside and the link to it marks it complete
-  local final name version hash
-  final=$(tools_dir)
+# The private Python environment for the lock's rows of KIND. It cannot be renamed when done, so it is made beside and a link to it
+# marks it complete.
+make_python() { # KIND LABEL
+  local final name version hashes
+  final=$(python_dir "$1")
   [[ -d $final ]] && return
-  step "about to make Python tools (cmake, scikit-build-core) in $final"
+  step "about to make $2 in $final"
   python3 -m venv --clear "$final.env"
-  while read -r name version hash; do
-    echo "$name==$version --hash=sha256:$hash"
-  done < <(lock_rows tool) >"$final.env/requirements.txt"
+  while read -r name version hashes; do
+    echo "$name==$version --hash=sha256:${hashes//,/ --hash=sha256:}"
+  done < <(lock_rows "$1") >"$final.env/requirements.txt"
   "$final.env/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
     -r "$final.env/requirements.txt" >&2
   ln -sfn "$final.env" "$final"
@@ -114,7 +116,7 @@ ort_headers_obstacle() {
 
 build_onnx() { # TMP: static, against the system's protobuf
   local tmp=$1 tools
-  tools=$(tools_dir)/bin
+  tools=$(python_dir tool)/bin
   # pip only asks the archive for its metadata here; nothing is built by it.
   pip_download sdist onnx "$tmp" --no-build-isolation --no-binary :all:
   mkdir "$tmp/source"
@@ -128,37 +130,31 @@ build_onnx() { # TMP: static, against the system's protobuf
 
 # build/deps.cmake tells CMake where everything lies; the lock's digest in it shows when it is stale.
 write_deps_cmake() {
-  local file=$ROOT/build/deps.cmake ort_include=${ONNXRUNTIME_ROOT:+$ONNXRUNTIME_ROOT/include}
+  local file=$ROOT/build/deps.cmake ort_lib ort_include=${ONNXRUNTIME_ROOT:+$ONNXRUNTIME_ROOT/include}
+  # Without headers the library is of no use; an empty folder name turns the target off.
+  [[ -n $(ort_headers_obstacle) ]] || ort_lib=$(wheel_dir onnxruntime)/lib
   mkdir -p "$ROOT/build"
   cat >"$file.tmp" <<CMAKE
 # Written by ./dev deps.
 set(TARMAC_LOCK_DIGEST $(sha256sum "$LOCK" | cut -d' ' -f1))
-set(TARMAC_ONNX_ROOT "$(onnx_dir)")
-set(TARMAC_OPENVINO_ROOT "$(wheel_dir openvino)/openvino")
-set(TARMAC_ONNXRUNTIME_LIB "$(wheel_dir onnxruntime)/lib")
+set(TARMAC_ONNX_LIB "$(onnx_dir)/lib")
+set(TARMAC_ONNX_INCLUDE "$(onnx_dir)/include")
+set(TARMAC_OPENVINO_LIB "$(wheel_dir openvino)/openvino/libs")
+set(TARMAC_OPENVINO_INCLUDE "$(wheel_dir openvino)/openvino/include")
+set(TARMAC_ONNXRUNTIME_LIB "${ort_lib:-}")
 set(TARMAC_ONNXRUNTIME_INCLUDE "${ort_include:-$(ort_headers_dir)/include}")
 set(TARMAC_CCACHE_DIR "$CACHE/ccache")
 CMAKE
-  cmp -s "$file.tmp" "$file" && rm "$file.tmp" || mv "$file.tmp" "$file"
+  # An unchanged file keeps its time, so that CMake does not configure again.
+  if cmp -s "$file.tmp" "$file"; then rm "$file.tmp"; else mv "$file.tmp" "$file"; fi
 }
 
-deps() {
-  mkdir -p "$CACHE"
-  # One run at a time for a cache; the second waits and then finds everything present.
-  exec {lock_fd}>"$CACHE/lock"
-  flock -n "$lock_fd" || { say "another ./dev deps is at work on $CACHE; waiting"; flock "$lock_fd"; }
-  install_apt build libraries tests
-  make_tools
-  need "$(wheel_dir openvino)" "OpenVINO $(pinned wheel openvino) (59 MB download)" unpack_wheel wheel openvino
-  need "$(wheel_dir onnxruntime)" "ONNX Runtime $(pinned wheel onnxruntime) (28 MB download)" make_onnxruntime
-  if [[ -n $(ort_headers_obstacle) ]]; then
-    say "the onnxruntime target stays off: $(ort_headers_obstacle)"
-  elif [[ -z ${ONNXRUNTIME_ROOT:-} ]]; then
-    need "$(ort_headers_dir)" "ONNX Runtime headers (10 MB of package lists, 0.1 MB download)" make_ort_headers
-  fi
-  need "$(onnx_dir)" "onnx $(pinned sdist onnx) C++ library (12 MB download, then a build of about 5 minutes on 2 cores)" build_onnx
-  write_deps_cmake
-  exec {lock_fd}>&-
+# The conformance cases of the onnx package as files: tests/conformance/generate_cases.py says in which layout.
+conformance_cases() {
+  [[ -f $CACHE/onnx-cases-$(pinned case onnx)/manifest.json ]] && return
+  make_python case "Python packages for the conformance cases (onnx, numpy; 40 MB download)"
+  step "about to write the conformance cases of onnx $(pinned case onnx) to $CACHE"
+  "$(python_dir case)/bin/python" tests/conformance/generate_cases.py "$CACHE" >&2
 }
 
 need() { # FOLDER LABEL FUNCTION [ARG…]
@@ -167,4 +163,32 @@ need() { # FOLDER LABEL FUNCTION [ARG…]
   local target=$1
   shift 2
   make_dir "$target" "$@"
+}
+
+# Runs a function while holding the cache's lock: a second run waits and then finds everything present.
+with_cache_lock() { # FUNCTION [ARG…]
+  mkdir -p "$CACHE"
+  (
+    flock -n 9 || {
+      say "another ./dev is filling $CACHE; waiting"
+      flock 9
+    }
+    "$@" 9>&-
+  ) 9>"$CACHE/lock"
+}
+
+deps() { with_cache_lock fill_cache; }
+
+fill_cache() {
+  install_apt build libraries tests
+  make_python tool "Python tools (cmake, scikit-build-core)"
+  need "$(wheel_dir openvino)" "OpenVINO $(pinned wheel openvino) (59 MB download)" unpack_wheel wheel openvino
+  need "$(wheel_dir onnxruntime)" "ONNX Runtime $(pinned wheel onnxruntime) (28 MB download)" make_onnxruntime
+  if [[ -n $(ort_headers_obstacle) ]]; then
+    say "the onnxruntime target stays off: $(ort_headers_obstacle)"
+  elif [[ -z ${ONNXRUNTIME_ROOT:-} ]]; then
+    need "$(ort_headers_dir)" "ONNX Runtime headers (10 MB of package lists, 0.1 MB download)" make_ort_headers
+  fi
+  need "$(onnx_dir)" "onnx $(pinned sdist onnx) C++ library (6 MB download, then a build of about 5 minutes on 2 cores)" build_onnx
+  write_deps_cmake
 }

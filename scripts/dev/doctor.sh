@@ -49,7 +49,8 @@ doctor() {
   row "g++" "$(version_of g++ -dumpfullversion)"
   row "cmake" "$(version_of "$(find_cmake)" --version)"
   row "protobuf" "$(version_of protoc --version)"
-  row_folder "Python tools" "$(tools_dir)" || ok=0
+  row_folder "Python tools" "$(python_dir tool)" || ok=0
+  row_folder "conformance cases" "$CACHE/onnx-cases-$(pinned case onnx)" || true
   row_folder "onnx $(pinned sdist onnx)" "$(onnx_dir)" || ok=0
   row_folder "OpenVINO $(pinned wheel openvino)" "$(wheel_dir openvino)" || ok=0
   row_folder "ONNX Runtime $(pinned wheel onnxruntime)" "$(wheel_dir onnxruntime)" || ok=0

@@ -43,7 +43,7 @@ Pattern sole_op(std::string op_type, std::vector<Pattern> inputs, std::string na
   return std::make_shared<const PatternNode>(std::move(node));
 }
 
-Pattern where(Pattern inner, std::function<bool(const Node&)> condition) {
+Pattern where(const Pattern& inner, std::function<bool(const Node&)> condition) {
   PatternNode node = *inner;
   if (node.condition) {
     node.condition = [first = std::move(node.condition), second = std::move(condition)](

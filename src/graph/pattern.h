@@ -26,7 +26,7 @@ Pattern op(std::string op_type, std::vector<Pattern> inputs, std::string name = 
 /// with it. Not for the root, whose readers lie outside.
 Pattern sole_op(std::string op_type, std::vector<Pattern> inputs, std::string name = {});
 /// `inner`, and the node it matched satisfies `condition` (attributes, versions).
-Pattern where(Pattern inner, std::function<bool(const Node&)> condition);
+Pattern where(const Pattern& inner, std::function<bool(const Node&)> condition);
 
 struct Match {
   std::map<std::string, Value*> values;

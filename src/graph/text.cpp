@@ -1,6 +1,10 @@
 #include <fmt/format.h>
 #include <onnx/defs/parser.h>
 
+#include <algorithm>
+#include <cctype>
+#include <set>
+
 #include "graph/model_io.h"
 #include "graph/proto.h"
 #include "tensor/codec.h"
@@ -27,6 +31,17 @@ std::string quoted(const std::string& text) {
     result += c;
   }
   return result + "\"";
+}
+
+/// A name as it is where the parser takes it for one, else in quotes. An empty name is one that is left out.
+std::string identifier(const std::string& name) {
+  static const std::set<std::string> kTypeWords = {"float",    "double",        "seq",   "map",
+                                                   "optional", "sparse_tensor", "opaque"};
+  const auto word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  const bool plain = !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
+                     std::all_of(name.begin(), name.end(), word) && !kTypeWords.contains(name) &&
+                     dtype_from_string(name) == DType::kUndefined;
+  return plain ? name : quoted(name);
 }
 
 class Printer {
@@ -70,7 +85,7 @@ class Printer {
     const char* separator = "[";
     for (const Dim& dim : *source.shape) {
       text += separator;
-      text += dim.known() ? std::to_string(*dim.size) : dim.symbol.empty() ? "?" : dim.symbol;
+      text += dim.known() ? std::to_string(*dim.size) : dim.symbol.empty() ? "?" : identifier(dim.symbol);
       separator = ",";
     }
     return text + "]";
@@ -82,25 +97,25 @@ class Printer {
     for (const Value* value : list) {
       out_ += separator;
       if (with_types && value->type.kind != Type::Kind::kNone) out_ += type(value->type) + " ";
-      out_ += value->name();
+      out_ += identifier(value->name());
       separator = ", ";
     }
     out_ += ')';
   }
 
   void graph(const Graph& source, int depth) {
-    out_ += (source.name.empty() ? "graph" : source.name) + " ";
+    out_ += identifier(source.name.empty() ? "graph" : source.name) + " ";
     values(source.inputs(), true);
     out_ += " => ";
     values(source.outputs(), true);
     if (!source.initializers().empty()) {
-      out_ += "\n" + indent(depth) + "<\n";
+      std::vector<std::string> lines;
       for (const Value* value : source.initializers()) {
-        out_ += indent(depth + 1) +
-                type(Type::tensor(value->initializer()->dtype(), value->initializer()->shape())) + " " +
-                value->name() + " = " + elements(*value->initializer()) + "\n";
+        const Tensor& tensor = *value->initializer();
+        lines.push_back(indent(depth + 1) + type(Type::tensor(tensor.dtype(), tensor.shape())) + " " +
+                        identifier(value->name()) + " = " + elements(tensor));
       }
-      out_ += indent(depth) + ">";
+      out_ += fmt::format("\n{0}<\n{1}\n{0}>", indent(depth), fmt::join(lines, ",\n"));
     }
     body(source, depth);
   }
@@ -114,12 +129,12 @@ class Printer {
 
   void node(const Node& source, int depth) {
     out_ += indent(depth);
-    if (!source.name.empty()) out_ += "[" + source.name + "] ";
+    if (!source.name.empty()) out_ += "[" + identifier(source.name) + "] ";
     const auto names = [&](const std::vector<Value*>& list) {
       const char* separator = "";
       for (const Value* value : list) {
         out_ += separator;
-        out_ += value != nullptr ? value->name() : std::string();
+        out_ += identifier(value != nullptr ? value->name() : std::string());
         separator = ", ";
       }
     };
@@ -143,8 +158,20 @@ class Printer {
   void function(const Function& source) {
     out_ += "\n<\n  domain: " + quoted(source.domain) + ",\n  opset_import: [";
     opsets(source.opsets);
-    out_ += "]\n>\n" + source.name;
-    if (!source.attributes.empty()) out_ += fmt::format(" <{}>", fmt::join(source.attributes, ", "));
+    out_ += "]";
+    if (!source.overload.empty()) out_ += ",\n  overload: " + quoted(source.overload);
+    out_ += "\n>\n" + identifier(source.name);
+    const char* separator = " <";
+    for (const std::string& key : source.attributes) {
+      out_ += separator + identifier(key);
+      separator = ", ";
+    }
+    for (const auto& [key, value] : source.defaults) {
+      out_ += separator + identifier(key);
+      std::visit([&](const auto& held) { attribute(held, 0); }, value);
+      separator = ", ";
+    }
+    if (*separator == ',') out_ += ">";
     out_ += " ";
     values(source.body->inputs(), false);
     out_ += " => ";
@@ -181,7 +208,7 @@ class Printer {
         static_cast<onnx::AttributeProto::AttributeType>(value.type));
     std::string lower;
     for (const char c : word) lower += static_cast<char>(std::tolower(c));
-    out_ += ": " + lower + " = @" + value.name;
+    out_ += ": " + lower + " = @" + identifier(value.name);
   }
   template <typename T>
   void attribute(const std::vector<T>& values, int) {

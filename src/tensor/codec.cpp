@@ -128,7 +128,7 @@ Status for_each_element(const Tensor& tensor, const Sink& sink) {
       plain(std::uint8_t{});
       return {};
     case DType::kInt8:
-      plain(std::int8_t{});
+      for (std::size_t i = 0; i < count; ++i) sink(i, static_cast<int>(load<std::int8_t>(bytes, i)));
       return {};
     case DType::kUint16:
       plain(std::uint16_t{});

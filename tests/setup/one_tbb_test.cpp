@@ -1,5 +1,5 @@
-// OpenVINO and OpenCV both bring a libtbb.so.12. Two of them in one process would mean two thread pools and, at worst, one
-// calling into the other; so exactly one may be mapped, and it must be the newer.
+// OpenVINO and OpenCV both bring a libtbb.so.12. Two of them in one process would mean two thread pools and,
+// at worst, one calling into the other; so exactly one may be mapped, and it must be the newer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <tbb/version.h>

@@ -1,4 +1,4 @@
-#include <optional>
+#include <algorithm>
 
 #include "targets/common/guard.h"
 #include "targets/openvino/engine.h"
@@ -6,16 +6,31 @@
 namespace tarmac::openvino {
 namespace {
 
+constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
+
 using Port = ov::Output<const ov::Node>;
 
-/// For each name the engine's port; none where the engine dropped an input that nothing reads.
-std::vector<std::optional<Port>> match_ports(const std::vector<TensorInfo>& infos,
-                                             const std::vector<Port>& ports) {
-  std::vector<std::optional<Port>> matched(infos.size());
+bool types_fit(const TensorInfo& info, const Port& port) {
+  if (info.type.dtype != from_engine(port.get_element_type())) return false;
+  if (!info.type.shape) return true;
+  ov::PartialShape shape;
+  for (const Dim& dim : *info.type.shape) shape.push_back(dim.known() ? ov::Dimension(*dim.size) : ov::Dimension());
+  return shape.compatible(port.get_partial_shape());
+}
+
+/// For each name the engine's index; kAbsent where the engine dropped an input that nothing reads. Both lists are in
+/// the model's order. Names alone do not do: an input that is also an output loses its own name to the output's.
+std::vector<std::size_t> match_ports(const std::vector<TensorInfo>& infos, const std::vector<Port>& ports) {
+  std::vector<std::size_t> matched(infos.size(), kAbsent);
+  const auto has_name = [&](std::size_t i, std::size_t port) { return ports[port].get_names().count(infos[i].name) != 0; };
+  std::size_t port = 0;
   for (std::size_t i = 0; i < infos.size(); ++i) {
-    for (const Port& port : ports) {
-      if (port.get_names().count(infos[i].name) != 0) matched[i] = port;
+    // A port that carries a later input's name is not this one's.
+    bool taken = port >= ports.size();
+    for (std::size_t later = i + 1; !taken && later < infos.size() && !has_name(i, port); ++later) {
+      taken = has_name(later, port);
     }
+    if (!taken && (has_name(i, port) || types_fit(infos[i], ports[port]))) matched[i] = port++;
   }
   return matched;
 }
@@ -29,10 +44,14 @@ class OpenvinoContext final : public BoundContext {
         inputs_(match_ports(signature().inputs, compiled_->model.inputs())),
         outputs_(match_ports(signature().outputs, compiled_->model.outputs())) {}
 
-  /// Every output must have been found.
-  [[nodiscard]] Status check_outputs() const {
+  /// Every output must have been found, and every input of the engine must have one of ours.
+  [[nodiscard]] Status check_ports() const {
+    const auto found = std::count_if(inputs_.begin(), inputs_.end(), [](std::size_t port) { return port != kAbsent; });
+    if (static_cast<std::size_t>(found) != compiled_->model.inputs().size()) {
+      return make_error(ErrorCode::kUnsupported, "OpenVINO renamed or added inputs; cannot tell which is which");
+    }
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      if (!outputs_[i]) {
+      if (outputs_[i] == kAbsent) {
         return make_error(ErrorCode::kUnsupported,
                           "OpenVINO lost the output '" + signature().outputs[i].name + "'",
                           signature().outputs[i].name);
@@ -54,11 +73,21 @@ class OpenvinoContext final : public BoundContext {
 
  protected:
   Status bind_input(std::size_t index, Tensor& tensor) override {
-    if (!inputs_[index]) return {};
-    return bind(*inputs_[index], tensor);
+    if (inputs_[index] == kAbsent) return {};
+    return guarded(ErrorCode::kInternal, "OpenVINO refused a tensor", [&]() -> Status {
+      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
+      request_.set_input_tensor(inputs_[index], borrowed);
+      return {};
+    });
   }
 
-  Status bind_output(std::size_t index, Tensor& tensor) override { return bind(*outputs_[index], tensor); }
+  Status bind_output(std::size_t index, Tensor& tensor) override {
+    return guarded(ErrorCode::kInternal, "OpenVINO refused memory for a result", [&]() -> Status {
+      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
+      request_.set_output_tensor(outputs_[index], borrowed);
+      return {};
+    });
+  }
 
   Status execute() override {
     return guarded(ErrorCode::kInternal, "OpenVINO failed in a run", [&]() -> Status {
@@ -70,22 +99,14 @@ class OpenvinoContext final : public BoundContext {
   Result<Tensor> fetch_output(std::size_t index) override {
     if (!output_tensor(index).empty()) return output_tensor(index);
     return guarded(ErrorCode::kInternal, "OpenVINO could not hand out a result",
-                   [&] { return view_of(request_.get_tensor(*outputs_[index])); });
+                   [&] { return view_of(request_.get_output_tensor(outputs_[index])); });
   }
 
  private:
-  Status bind(const Port& port, const Tensor& tensor) {
-    return guarded(ErrorCode::kInternal, "OpenVINO refused a tensor", [&]() -> Status {
-      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
-      request_.set_tensor(port, borrowed);
-      return {};
-    });
-  }
-
   std::shared_ptr<const Compiled> compiled_;
   ov::InferRequest request_;
-  std::vector<std::optional<Port>> inputs_;
-  std::vector<std::optional<Port>> outputs_;
+  std::vector<std::size_t> inputs_;
+  std::vector<std::size_t> outputs_;
 };
 
 class OpenvinoExecutable final : public Executable {
@@ -107,7 +128,7 @@ class OpenvinoExecutable final : public Executable {
           // create_infer_request() is not const, but CompiledModel is a handle and the call is thread-safe.
           auto model = compiled_->model;
           auto context = std::make_unique<OpenvinoContext>(compiled_, model.create_infer_request());
-          TARMAC_CHECK_OK(context->check_outputs());
+          TARMAC_CHECK_OK(context->check_ports());
           return std::unique_ptr<Context>(std::move(context));
         });
   }

@@ -1,0 +1,235 @@
+#include "report/json.h"
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace tarmac::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// RFC 4648.
+std::string base64(std::span<const std::byte> bytes) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto at = [&](std::size_t k) {
+      return i + k < bytes.size() ? std::to_integer<unsigned>(bytes[i + k]) : 0U;
+    };
+    const unsigned group = at(0) << 16U | at(1) << 8U | at(2);
+    text += kDigits[group >> 18U];
+    text += kDigits[group >> 12U & 63U];
+    text += i + 1 < bytes.size() ? kDigits[group >> 6U & 63U] : '=';
+    text += i + 2 < bytes.size() ? kDigits[group & 63U] : '=';
+  }
+  return text;
+}
+
+template <typename T, typename ToJson>
+Json list(const std::vector<T>& values, const ToJson& convert) {
+  Json array = Json::array();
+  for (const T& value : values) array.push_back(convert(value));
+  return array;
+}
+
+template <typename T>
+Json number_or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+template <typename T, typename ToJson>
+Json object_or_null(const std::optional<T>& value, const ToJson& convert) {
+  return value ? convert(*value) : Json(nullptr);
+}
+
+Json from_machine(const MachineFacts& machine) {
+  return {{"cpu", machine.cpu},
+          {"logical_cores", machine.logical_cores},
+          {"memory_bytes", machine.memory_bytes},
+          {"operating_system", machine.operating_system},
+          {"accelerator", machine.accelerator}};
+}
+
+Json from_version(const NamedVersion& version) {
+  return {{"name", version.name}, {"version", version.version}};
+}
+
+Json from_acceptance(const AcceptanceRow& row) {
+  return {{"criterion", row.criterion}, {"target", row.target}, {"variant", row.variant},
+          {"bound", row.bound},         {"limit", row.limit},   {"measured", number_or_null(row.measured)},
+          {"unit", row.unit},           {"passed", row.passed}};
+}
+
+Json from_class(const ClassResult& result) {
+  return {{"name", result.name},
+          {"samples", result.samples},
+          {"recall", result.recall},
+          {"precision", result.precision},
+          {"f1", result.f1}};
+}
+
+Json from_accuracy(const AccuracyResult& accuracy) {
+  return {{"metric", accuracy.metric},
+          {"value", accuracy.value},
+          {"samples", accuracy.samples},
+          {"balanced_accuracy", number_or_null(accuracy.balanced_accuracy)},
+          {"classes", list(accuracy.classes, from_class)},
+          {"confusion", accuracy.confusion}};
+}
+
+Json from_latency(const LatencySummary& latency) {
+  return {{"samples", latency.samples}, {"min_ns", latency.min_ns},       {"max_ns", latency.max_ns},
+          {"mean_ns", latency.mean_ns}, {"stddev_ns", latency.stddev_ns}, {"p50_ns", latency.p50_ns},
+          {"p90_ns", latency.p90_ns},   {"p99_ns", latency.p99_ns},       {"p999_ns", latency.p999_ns}};
+}
+
+Json from_histogram(const LatencyHistogram& histogram) {
+  return {{"first_ns", histogram.first_ns}, {"bin_ns", histogram.bin_ns}, {"counts", histogram.counts}};
+}
+
+Json from_throughput(const ThroughputResult& throughput) {
+  return {{"samples_per_s", throughput.samples_per_s},
+          {"batch", throughput.batch},
+          {"streams", throughput.streams}};
+}
+
+Json from_node_time(const NodeTime& node) {
+  return {{"name", node.name}, {"op_type", node.op_type}, {"time_ns", node.time_ns}};
+}
+
+Json from_run(const RunResult& run) {
+  return {{"variant", run.variant},
+          {"target", run.target},
+          {"failure", run.failure},
+          {"threads", run.threads},
+          {"accuracy", object_or_null(run.accuracy, from_accuracy)},
+          {"latency", object_or_null(run.latency, from_latency)},
+          {"histogram", object_or_null(run.histogram, from_histogram)},
+          {"throughput", object_or_null(run.throughput, from_throughput)},
+          {"peak_memory_bytes", number_or_null(run.peak_memory_bytes)},
+          {"compile_ns", number_or_null(run.compile_ns)},
+          {"node_times", list(run.node_times, from_node_time)}};
+}
+
+Json from_file(const FileFacts& file) {
+  return {{"label", file.label},
+          {"variant", file.variant},
+          {"path", file.path},
+          {"size_bytes", file.size_bytes},
+          {"sha256", file.sha256}};
+}
+
+Json from_pass(const PassResult& pass) {
+  return {{"name", pass.name},
+          {"variant", pass.variant},
+          {"changes", pass.changes},
+          {"time_ns", pass.time_ns},
+          {"detail", pass.detail}};
+}
+
+Json from_precision(const NodePrecision& row) {
+  return {{"node", row.node}, {"op_type", row.op_type}, {"precision", row.precision}, {"reason", row.reason}};
+}
+
+Json from_verdict(const NodeVerdict& row) {
+  return {{"node", row.node},
+          {"op_type", row.op_type},
+          {"verdict", row.verdict},
+          {"reason", row.reason},
+          {"remedy", row.remedy}};
+}
+
+Json from_check(const TargetCheck& check) {
+  return {{"target", check.target},
+          {"available", check.available},
+          {"reason", check.reason},
+          {"nodes_total", check.nodes_total},
+          {"nodes_supported", check.nodes_supported},
+          {"nodes", list(check.nodes, from_verdict)}};
+}
+
+Json from_metrics(const ErrorMetrics& metrics) {
+  return {{"max_abs", metrics.max_abs},
+          {"mean_abs", metrics.mean_abs},
+          {"rms", metrics.rms},
+          {"max_rel", metrics.max_rel},
+          {"max_elementwise_rel", metrics.max_elementwise_rel},
+          {"mean_elementwise_rel", metrics.mean_elementwise_rel},
+          {"snr_db", metrics.snr_db},
+          {"cosine", metrics.cosine},
+          {"count", metrics.count},
+          {"nan_mismatches", metrics.nan_mismatches},
+          {"infinity_mismatches", metrics.infinity_mismatches}};
+}
+
+Json from_reference(const ReferenceComparison& row) {
+  return {{"reference", row.reference},
+          {"variant", row.variant},
+          {"target", row.target},
+          {"output", row.output},
+          {"samples", row.samples},
+          {"metrics", from_metrics(row.metrics)},
+          {"max_rel_limit", number_or_null(row.max_rel_limit)},
+          {"passed", row.passed}};
+}
+
+Json from_calibration(const CalibrationFacts& facts) {
+  return {{"method", facts.method}, {"samples", facts.samples}, {"data", facts.data},
+          {"sha256", facts.sha256}, {"time_ns", facts.time_ns}, {"tensors", facts.tensors}};
+}
+
+Json from_prediction(const Prediction& prediction) {
+  return {{"variant", prediction.variant},
+          {"target", prediction.target},
+          {"label", prediction.label},
+          {"confidence", prediction.confidence}};
+}
+
+Json from_picture(const ReportPicture& picture, bool with_jpeg) {
+  Json json = {{"name", picture.name},
+               {"label", picture.label},
+               {"wrong", picture.wrong()},
+               {"predictions", list(picture.predictions, from_prediction)}};
+  if (with_jpeg) json["jpeg_base64"] = base64(picture.jpeg);
+  return json;
+}
+
+Json from_stage(const StageTime& stage) { return {{"name", stage.name}, {"time_ns", stage.time_ns}}; }
+
+}  // namespace
+
+Json to_json(const DeployReport& report, bool with_pictures) {
+  Json pictures = Json::array();
+  for (const bool wrong : {true, false}) {
+    for (const ReportPicture& picture : report.pictures) {
+      if (picture.wrong() == wrong) pictures.push_back(from_picture(picture, with_pictures));
+    }
+  }
+  return {{"schema", "tarmac.deploy_report"},
+          {"schema_version", kReportSchemaVersion},
+          {"model_name", report.model_name},
+          {"model_sha256", report.model_sha256},
+          {"contract", report.contract},
+          {"created_utc", report.created_utc},
+          {"passed", report.passed},
+          {"failures", report.failures},
+          {"notes", report.notes},
+          {"machine", from_machine(report.machine)},
+          {"versions", list(report.versions, from_version)},
+          {"baseline_variant", report.baseline_variant},
+          {"final_variant", report.final_variant},
+          {"acceptance", list(report.acceptance, from_acceptance)},
+          {"runs", list(report.runs, from_run)},
+          {"files", list(report.files, from_file)},
+          {"passes", list(report.passes, from_pass)},
+          {"precision", list(report.precision, from_precision)},
+          {"checks", list(report.checks, from_check)},
+          {"references", list(report.references, from_reference)},
+          {"calibration", object_or_null(report.calibration, from_calibration)},
+          {"pictures", std::move(pictures)},
+          {"stages", list(report.stages, from_stage)}};
+}
+
+}  // namespace tarmac::report

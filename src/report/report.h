@@ -1,0 +1,217 @@
+// What a deployment did and found, as plain data, and its two files: report.json for programs, report.html
+// for people.
+//
+// report.json is one object whose keys are the field names below, with "schema" = "tarmac.deploy_report" and
+// "schema_version" first. Units are in the names; fractions are in [0, 1]. An absent optional and a number
+// that is not finite are null; empty lists are []. Keys are only ever added within a schema version. Pictures
+// are in report.html only: "pictures" in report.json has everything but `jpeg`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "metrics/classification.h"
+#include "metrics/error_metrics.h"
+#include "metrics/latency.h"
+#include "tarmac/result.h"
+
+namespace tarmac::report {
+
+inline constexpr int kReportSchemaVersion = 1;
+
+struct NamedVersion {
+  std::string name;     ///< "tarmac", "openvino", "onnxruntime", "onnx", …
+  std::string version;  ///< As the component itself says.
+};
+
+struct MachineFacts {
+  std::string cpu;
+  int logical_cores = 0;
+  std::uint64_t memory_bytes = 0;
+  std::string operating_system;
+  std::string accelerator;  ///< GPU name; empty without one.
+};
+
+/// One line of the contract's acceptance. `unit` says what the numbers are: "fraction" (shown as %), "ns",
+/// "bytes", "1/s" or "" (plain).
+struct AcceptanceRow {
+  std::string criterion;          ///< "accuracy drop", "latency p99", …
+  std::string target;             ///< Empty when it is about no single target.
+  std::string variant;            ///< Empty when it is about no single variant.
+  std::string bound = "at_most";  ///< "at_most" or "at_least"
+  double limit = 0;
+  std::optional<double> measured;  ///< Absent: could not be measured, which is a failure.
+  std::string unit;
+  bool passed = false;
+};
+
+struct ClassResult {
+  std::string name;
+  std::int64_t samples = 0;
+  double recall = 0;  ///< Per-class accuracy.
+  double precision = 0;
+  double f1 = 0;
+};
+
+struct AccuracyResult {
+  std::string metric = "top1_accuracy";
+  double value = 0;
+  std::int64_t samples = 0;
+  std::optional<double> balanced_accuracy;
+  std::vector<ClassResult> classes;                  ///< In the order of the confusion matrix.
+  std::vector<std::vector<std::int64_t>> confusion;  ///< [label][prediction]; empty when not a classifier.
+};
+
+/// Mean time of a node in one inference, by its ONNX name; engines may report a fused group under one name.
+struct NodeTime {
+  std::string name;
+  std::string op_type;
+  std::int64_t time_ns = 0;
+};
+
+struct ThroughputResult {
+  double samples_per_s = 0;
+  int batch = 1;
+  int streams = 1;
+};
+
+/// One variant of the model on one target.
+struct RunResult {
+  std::string variant;  ///< "original", "fp32", "int8", …
+  std::string target;   ///< "openvino", "onnxruntime", …
+  std::string failure;  ///< Why it did not run; empty when it did.
+  int threads = 0;      ///< Core budget that it ran under; 0 when not limited.
+  std::optional<AccuracyResult> accuracy;
+  std::optional<LatencySummary> latency;
+  std::optional<LatencyHistogram> histogram;
+  std::optional<ThroughputResult> throughput;
+  std::optional<std::uint64_t> peak_memory_bytes;
+  std::optional<std::int64_t> compile_ns;
+  std::vector<NodeTime> node_times;
+};
+
+struct FileFacts {
+  std::string label;    ///< "original model", "int8 plan for openvino", …
+  std::string variant;  ///< Empty when it belongs to none.
+  std::string path;
+  std::uint64_t size_bytes = 0;
+  std::string sha256;
+};
+
+struct PassResult {
+  std::string name;
+  std::string variant;       ///< Variant it made; empty when common to all.
+  std::int64_t changes = 0;  ///< Rewrites applied.
+  std::int64_t time_ns = 0;
+  std::string detail;
+};
+
+struct NodePrecision {
+  std::string node;
+  std::string op_type;
+  std::string precision;  ///< "int8", "float32", …
+  std::string reason;     ///< Why it is not quantised; may be empty when it is.
+};
+
+struct NodeVerdict {
+  std::string node;
+  std::string op_type;
+  std::string verdict;  ///< "supported", "unsupported", "unknown", …
+  std::string reason;
+  std::string remedy;
+};
+
+struct TargetCheck {
+  std::string target;
+  bool available = false;
+  std::string reason;  ///< Why it is not available.
+  std::int64_t nodes_total = 0;
+  std::int64_t nodes_supported = 0;
+  std::vector<NodeVerdict> nodes;  ///< Those that are not plainly supported; may hold all.
+};
+
+/// Our outputs beside those that the training framework recorded.
+struct ReferenceComparison {
+  std::string reference;  ///< Where the reference comes from: "PyTorch 2.9.0".
+  std::string variant;
+  std::string target;
+  std::string output;  ///< Tensor name.
+  std::int64_t samples = 0;
+  ErrorMetrics metrics;
+  std::optional<double> max_rel_limit;  ///< Absent: shown, not judged.
+  bool passed = true;
+};
+
+struct CalibrationFacts {
+  std::string method;  ///< "minmax", "entropy", …
+  std::int64_t samples = 0;
+  std::string data;    ///< Path or description of the calibration set.
+  std::string sha256;  ///< Of the calibration cache.
+  std::int64_t time_ns = 0;
+  std::int64_t tensors = 0;  ///< Tensors whose range was observed.
+};
+
+struct Prediction {
+  std::string variant;
+  std::string target;
+  std::string label;
+  double confidence = 0;  ///< Softmax probability of `label`, in [0, 1].
+};
+
+struct ReportPicture {
+  std::string name;
+  std::string label;            ///< The truth.
+  std::vector<std::byte> jpeg;  ///< From encode_thumbnail(); may be empty.
+  std::vector<Prediction> predictions;
+
+  [[nodiscard]] bool wrong() const;  ///< Some prediction differs from the label.
+};
+
+struct StageTime {
+  std::string name;
+  std::int64_t time_ns = 0;
+};
+
+struct DeployReport {
+  std::string model_name;
+  std::string model_sha256;
+  std::string contract;     ///< Path of deploy.yaml.
+  std::string created_utc;  ///< ISO 8601: "2026-01-31T12:00:00Z".
+  bool passed = false;
+  std::vector<std::string> failures;  ///< Why not passed, a sentence each.
+  std::vector<std::string> notes;     ///< What a reader must know: fallbacks, skipped targets, warnings.
+  MachineFacts machine;
+  std::vector<NamedVersion> versions;
+  std::string baseline_variant;  ///< The variant that drops and speed-ups refer to.
+  std::string final_variant;     ///< The variant that is deployed.
+  std::vector<AcceptanceRow> acceptance;
+  std::vector<RunResult> runs;
+  std::vector<FileFacts> files;
+  std::vector<PassResult> passes;
+  std::vector<NodePrecision> precision;
+  std::vector<TargetCheck> checks;
+  std::vector<ReferenceComparison> references;
+  std::optional<CalibrationFacts> calibration;
+  std::vector<ReportPicture> pictures;
+  std::vector<StageTime> stages;
+};
+
+/// What a finished evaluation says, class by class.
+AccuracyResult summarize_accuracy(const ClassificationMetrics& metrics);
+
+/// The text of report.json.
+std::string render_json(const DeployReport& report);
+
+/// The text of report.html: self-contained, without network access; pictures with a wrong prediction come
+/// first.
+std::string render_html(const DeployReport& report);
+
+/// Writes report.json and report.html into `folder` (made when missing), each whole or not at all. Errors:
+/// kIo, kNotFound.
+Status write_report(const DeployReport& report, const std::filesystem::path& folder);
+
+}  // namespace tarmac::report

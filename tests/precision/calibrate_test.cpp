@@ -1,0 +1,52 @@
+#include "precision/calibrate.h"
+
+#include <cmath>
+
+#include "support/graph_checks.h"
+
+namespace tarmac::test {
+namespace {
+
+Target& engine() { return *expect_ok(find_target("onnxruntime")); }
+
+BatchSource batches(std::vector<std::vector<float>> samples) {
+  auto next = std::make_shared<std::size_t>(0);
+  return [samples = std::move(samples), next]() -> Result<std::optional<std::map<std::string, Tensor>>> {
+    if (*next == samples.size()) return std::optional<std::map<std::string, Tensor>>();
+    const auto& values = samples[(*next)++];
+    return std::optional(std::map<std::string, Tensor>{{"x", Tensor::from({static_cast<std::int64_t>(values.size())}, values)}});
+  };
+}
+
+Model doubling() {
+  return model(R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N] x) => (float[N] y) { a = Add (x, x) y = Relu (a) })");
+}
+
+class Calibrate : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!engine().available()) GTEST_SKIP() << "ONNX Runtime is not built in";
+  }
+};
+
+TEST_F(Calibrate, KeepsTheSmallestAndLargestOverAllBatches) {
+  const auto found = expect_ok(calibrate_minmax(doubling(), {"x", "a"}, engine(), {}, batches({{1, -2}, {3}, {0, 0.5F}}), no_progress()));
+  EXPECT_EQ(found.batches, 3U);
+  EXPECT_EQ(found.ranges.at("x").min, -2);
+  EXPECT_EQ(found.ranges.at("x").max, 3);
+  EXPECT_EQ(found.ranges.at("a").min, -4);
+  EXPECT_EQ(found.ranges.at("a").max, 6);
+}
+
+TEST_F(Calibrate, RefusesNanAndNamesTheValue) {
+  expect_error(calibrate_minmax(doubling(), {"a"}, engine(), {}, batches({{1}, {NAN}}), no_progress()),
+               ErrorCode::kInvalidInput, "'a'");
+}
+
+TEST_F(Calibrate, RefusesNoData) {
+  expect_error(calibrate_minmax(doubling(), {"a"}, engine(), {}, batches({}), no_progress()), ErrorCode::kInvalidInput,
+               "at least one sample");
+}
+
+}  // namespace
+}  // namespace tarmac::test

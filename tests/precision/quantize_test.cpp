@@ -1,0 +1,94 @@
+#include "precision/quantize.h"
+
+#include "passes/infer_shapes.h"
+#include "support/graph_checks.h"
+
+namespace tarmac::test {
+namespace {
+
+constexpr const char* kResidual = R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N,1,4,4] x) => (float[N,1,4,4] y)
+  <float[1,1,1,1] w = {2}, float[1] b = {0.5}> {
+  a = Conv (x, w, b)
+  r = Relu (a)
+  c = Conv (r, w, b)
+  y = Add (c, r)
+})";
+
+Model residual() {
+  Model graph = model(kResidual);
+  expect_ok(infer_shapes(graph));
+  return graph;
+}
+
+Range range(float low, float high) {
+  Range result;
+  result.include(low, high);
+  return result;
+}
+
+std::size_t count(const Model& graph, const std::string& op_type) {
+  std::size_t found = 0;
+  for_each_node(*graph.graph, [&](const Node& node) { found += node.op_type == op_type ? 1 : 0; });
+  return found;
+}
+
+TEST(Quantize, ObservesInputsOfConvolutionsAndResidualAdditionsAfterTheActivation) {
+  const Model graph = residual();
+  EXPECT_THAT(activations_to_quantize(graph), testing::ElementsAre("x", "r", "c"));
+}
+
+TEST(Quantize, PutsOnePairOnEachActivationAndStoresSharedWeightsOnce) {
+  Model graph = residual();
+  const auto report = expect_ok(quantize_static(graph, {{"x", range(-1, 3)}, {"r", range(0, 2)}, {"c", range(-4, 4)}}));
+  expect_consistent(graph);
+  expect_ok(verify_model(graph));
+  EXPECT_EQ(count(graph, "QuantizeLinear"), 3U);
+  // Three activations, the weights once, and a bias per convolution, whose input scales differ.
+  EXPECT_EQ(count(graph, "DequantizeLinear"), 6U);
+  EXPECT_EQ(report.nodes.size(), 3U);
+  for (const QuantizedNode& node : report.nodes) EXPECT_TRUE(node.quantized) << node.node << ": " << node.reason;
+}
+
+TEST(Quantize, MakesZeroExact) {
+  Model graph = residual();
+  expect_ok(quantize_static(graph, {{"x", range(-1, 3)}, {"r", range(1, 2)}, {"c", range(-4, -1)}}));
+  const auto zero_point = [&](const char* name) {
+    return constant_of(graph.graph->find(name))->data<std::uint8_t>()[0];
+  };
+  EXPECT_EQ(zero_point("x_zero_point"), 64);   // −1 … 3 in 255 steps
+  EXPECT_EQ(zero_point("r_zero_point"), 0);    // widened to 0 … 2
+  EXPECT_EQ(zero_point("c_zero_point"), 255);  // widened to −4 … 0
+}
+
+TEST(Quantize, RefusesAMissingRangeByName) {
+  Model graph = residual();
+  expect_error(quantize_static(graph, {{"x", range(-1, 3)}}), ErrorCode::kInvalidInput, "'r'");
+}
+
+TEST(Quantize, LeavesProductsOfTwoActivationsInFloatAndSaysWhy) {
+  Model graph = model(R"(<ir_version: 7, opset_import: ["" : 13]>
+    g (float[2,3] x, float[3,4] z) => (float[2,4] y) { y = MatMul (x, z) })");
+  expect_ok(infer_shapes(graph));
+  const auto report = expect_ok(quantize_static(graph, {}));
+  ASSERT_EQ(report.nodes.size(), 1U);
+  EXPECT_FALSE(report.nodes[0].quantized);
+  EXPECT_THAT(report.nodes[0].reason, testing::HasSubstr("run time"));
+  EXPECT_EQ(graph.graph->nodes().size(), 1U);
+}
+
+TEST(Quantize, WeightOnlyKeepsActivationsInFloat) {
+  Model graph = residual();
+  const auto report = expect_ok(quantize_weights(graph));
+  expect_ok(verify_model(graph));
+  EXPECT_EQ(count(graph, "QuantizeLinear"), 0U);
+  EXPECT_EQ(count(graph, "DequantizeLinear"), 1U);
+  EXPECT_EQ(report.int8_weight_bytes * 4, report.float_weight_bytes);
+}
+
+TEST(Quantize, NeedsOpset10) {
+  Model graph = model(R"(<ir_version: 4, opset_import: ["" : 9]> g (float[2] x) => (float[2] y) { y = Relu (x) })");
+  expect_error(quantize_static(graph, {}), ErrorCode::kUnsupported, "opset 9");
+}
+
+}  // namespace
+}  // namespace tarmac::test

@@ -1,0 +1,140 @@
+#include "cli/args/data_args.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/log.h"
+
+namespace tarmac::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The model's inputs as a contract whose data are ready tensors.
+Contract contract_of(const Model& model) {
+  Contract contract;
+  for (const Value* input : model.graph->inputs()) {
+    if (input->initializer() != nullptr) continue;
+    InputSpec spec;
+    spec.name = input->name();
+    spec.dtype = input->type.dtype;
+    const std::vector<Dim> dims = input->type.shape.value_or(std::vector<Dim>());
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+      InputDim dim;
+      dim.size = dims[i].size.value_or(0);
+      if (!dims[i].known()) dim.symbol = dims[i].symbol.empty() ? spec.name + "_" + std::to_string(i) : dims[i].symbol;
+      spec.shape.push_back(dim);
+    }
+    contract.inputs.push_back(std::move(spec));
+  }
+  return contract;
+}
+
+Status check_names(const Contract& contract, const Model& model) {
+  for (const InputSpec& input : contract.inputs) {
+    const Value* value = model.graph->find(input.name);
+    if (value != nullptr && value->is_input()) continue;
+    std::string names;
+    for (const Value* known : model.graph->inputs()) names += (names.empty() ? "" : ", ") + known->name();
+    return make_error(ErrorCode::kInvalidInput,
+                      "the contract describes input '" + input.name + "', but the model's inputs are " + names, {},
+                      contract.file.string());
+  }
+  return {};
+}
+
+Result<DataSource> source_of(const DataArgs& args, const Contract& contract) {
+  if (args.data.empty()) {
+    if (contract.calibration) return *contract.calibration;
+    return make_error(ErrorCode::kUsage, "the contract names no calibration data; add --data DIR or FILE.npz", {},
+                      contract.file.string());
+  }
+  DataSource source;
+  source.path = args.data;
+  std::error_code ignored;
+  if (!fs::exists(source.path, ignored)) {
+    return make_error(ErrorCode::kNotFound, "there is no data of this name; check --data", {}, args.data);
+  }
+  const std::string extension = source.path.extension().string();
+  if (fs::is_directory(source.path, ignored)) {
+    source.kind = DataKind::kFolder;
+  } else if (extension == ".npz" || extension == ".npy") {
+    source.kind = DataKind::kTensors;
+  } else if (extension == ".txt") {
+    source.kind = DataKind::kList;
+  } else {
+    return make_error(ErrorCode::kUsage, "expected a folder of pictures, .npz, .npy or a list (.txt)", {}, args.data);
+  }
+  if (source.kind != DataKind::kTensors && args.contract.empty()) {
+    return make_error(ErrorCode::kUsage, "pictures need --contract deploy.yaml, which says how they become inputs", {},
+                      args.data);
+  }
+  return source;
+}
+
+}  // namespace
+
+void DataArgs::add(CLI::App& command, const std::string& data_description) {
+  command.add_option("--data", data, data_description)->type_name("DIR|FILE.npz")->group("Data");
+  command.add_option("--contract", contract, "deploy.yaml: how pictures become inputs, and which data to take without --data")
+      ->type_name("FILE")
+      ->group("Data");
+  command.add_option("--samples", samples, "Take this many samples only (default: all)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group("Data");
+}
+
+Result<std::unique_ptr<OpenData>> OpenData::open(const DataArgs& args, const Model& model) {
+  if (!args.given()) return make_error(ErrorCode::kUsage, "no data given; add --data DIR or FILE.npz, or --contract deploy.yaml");
+  std::unique_ptr<OpenData> data(new OpenData);
+  if (args.contract.empty()) {
+    data->contract_ = contract_of(model);
+  } else {
+    ContractOptions options;
+    options.files_must_exist = args.data.empty();
+    TARMAC_TRY(data->contract_, load_contract(args.contract, options));
+    TARMAC_CHECK_OK(check_names(data->contract_, model));
+  }
+  TARMAC_TRY(data->source_, source_of(args, data->contract_));
+  if (args.samples > 0) data->source_.samples = args.samples;
+  TARMAC_TRY(Dataset dataset, Dataset::open(data->contract_, data->source_));
+  data->dataset_ = std::make_unique<Dataset>(std::move(dataset));
+  if (data->dataset_->ignored_files() > 0) {
+    log(LogLevel::kInfo, data->path() + ": passed over " + std::to_string(data->dataset_->ignored_files()) +
+                             " files that are no pictures");
+  }
+  return data;
+}
+
+std::size_t OpenData::effective_batch(std::size_t batch_size) const {
+  for (const InputSpec& input : contract_.inputs) {
+    if (!input.shape.empty() && input.shape.front().fixed()) return static_cast<std::size_t>(input.shape.front().size);
+  }
+  return batch_size;
+}
+
+std::size_t OpenData::batch_count(std::size_t batch_size) const {
+  const std::size_t size = effective_batch(batch_size);
+  return (samples() + size - 1) / size;
+}
+
+Result<BatchSource> OpenData::batches(std::size_t batch_size, std::size_t limit) const {
+  BatchOptions options;
+  options.batch_size = effective_batch(batch_size);
+  TARMAC_TRY(auto opened, BatchReader::open(contract_, *dataset_, options));
+  const std::shared_ptr<BatchReader> reader = std::move(opened);
+  std::size_t left = limit == 0 ? samples() : limit;
+  return BatchSource([reader, left, warned = std::size_t{0}]() mutable -> Result<std::optional<std::map<std::string, Tensor>>> {
+    if (left == 0) return std::optional<std::map<std::string, Tensor>>();
+    TARMAC_TRY(auto batch, reader->next());
+    for (; warned < reader->unreadable().size(); ++warned) {
+      log(LogLevel::kWarning, "left out: " + reader->unreadable()[warned].str());
+    }
+    if (!batch) return std::optional<std::map<std::string, Tensor>>();
+    left -= std::min(left, batch->items.size());
+    return std::optional(std::move(batch->inputs));
+  });
+}
+
+}  // namespace tarmac::cli

@@ -1,0 +1,124 @@
+#include <memory>
+
+#include "cli/args/model_args.h"
+#include "cli/args/output_args.h"
+#include "cli/args/shape_args.h"
+#include "cli/commands/commands.h"
+#include "cli/compare.h"
+#include "cli/optimize_model.h"
+#include "cli/suggest.h"
+#include "graph/model_io.h"
+#include "passes/infer_shapes.h"
+
+namespace tarmac::cli {
+namespace {
+
+/// Passes change results by rounding only; this much of an output's range is far above rounding.
+constexpr double kMaxRelativeError = 1e-3;
+constexpr std::int64_t kVerifyBatches = 3;
+
+struct OptimizeArgs {
+  std::string model;
+  std::string output;
+  std::vector<std::string> skip;
+  std::vector<std::string> only;
+  std::vector<std::string> shapes;
+  std::string trace;
+  bool verify = false;
+  bool list_passes = false;
+};
+
+void list_passes(Output& output) {
+  Table table({{"pass"}, {"what it does"}});
+  output.json()["passes"] = Json::array();
+  for (const Pass& pass : all_passes()) {
+    table.add({pass.name, pass.summary});
+    output.json()["passes"].push_back({{"pass", pass.name}, {"summary", pass.summary}});
+  }
+  table.print(output);
+}
+
+Status check_pass_names(const std::vector<std::string>& names) {
+  std::vector<std::string> known;
+  for (const Pass& pass : all_passes()) known.emplace_back(pass.name);
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return make_error(ErrorCode::kUsage, fmt::format("there is no pass '{}'; the passes are {}{}", name,
+                                                     fmt::join(known, ", "), did_you_mean(name, known)));
+  }
+  return {};
+}
+
+Status verify(const Model& original, const Model& optimized, Run& run) {
+  TARMAC_TRY(const auto reference, compile_reference(original, run.progress));
+  TARMAC_TRY(const auto result, compile_reference(optimized, run.progress));
+  run.progress.start("verify", kVerifyBatches);
+  TARMAC_TRY(const Comparison comparison,
+             compare_on(*reference, *result, made_up_batches(result->inputs(), {}, kVerifyBatches), run.progress));
+  run.progress.finish();
+  run.output.line("Verified on {} made-up inputs", comparison.batches);
+  print(run.output, comparison);
+  run.output.json()["verify"] = to_json(comparison);
+  if (comparison.within(kMaxRelativeError)) return {};
+  return make_error(ErrorCode::kAcceptance,
+                    fmt::format("the optimised model differs from the original by more than {:g} % of an output's range; it was "
+                                "not written. Find the pass with --skip, and please report it",
+                                100 * kMaxRelativeError));
+}
+
+Status optimize_command(const OptimizeArgs& args, Run& run) {
+  if (args.list_passes) {
+    list_passes(run.output);
+    return {};
+  }
+  if (args.model.empty()) return make_error(ErrorCode::kUsage, "which model? Give an ONNX file: tarmac optimize MODEL -o OUT");
+  if (args.output.empty()) return make_error(ErrorCode::kUsage, "-o is missing: say where the optimised model goes, -o OUT.onnx");
+  TARMAC_CHECK_OK(check_pass_names(args.skip));
+  TARMAC_CHECK_OK(check_pass_names(args.only));
+  TARMAC_CHECK_OK(check_output_file(args.output));
+  if (!args.trace.empty()) TARMAC_CHECK_OK(make_output_folder(args.trace));
+
+  TARMAC_TRY(Model model, load_onnx_model(args.model));
+  const Model original = clone_model(model);
+  for (const std::string& text : args.shapes) {
+    TARMAC_TRY(const auto named, parse_named_shape(text));
+    TARMAC_CHECK_OK(fix_input_shape(model, named.first, named.second));
+  }
+  OptimizeOptions options;
+  options.skip = {args.skip.begin(), args.skip.end()};
+  options.only = {args.only.begin(), args.only.end()};
+  options.trace = args.trace;
+  TARMAC_TRY(const OptimizeReport report, optimize_model(model, options, run.progress));
+  run.output.json() = to_json(report);
+  print(run.output, report);
+  if (args.verify) TARMAC_CHECK_OK(verify(original, model, run));
+  if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
+  TARMAC_CHECK_OK(save_model(model, args.output));
+  run.output.json()["output"] = args.output;
+  run.output.line("Written to {}", args.output);
+  return {};
+}
+
+}  // namespace
+
+void add_optimize(Commands& commands) {
+  const auto args = std::make_shared<OptimizeArgs>();
+  CLI::App& command = commands.add(
+      "optimize", "Fold, fuse and clean up a model without changing what it computes",
+      {"tarmac optimize model.onnx -o optimized.onnx --verify",
+       "tarmac optimize model.onnx -o fixed.onnx --fix-shape image:1x3x224x224",
+       "tarmac optimize model.onnx -o out.onnx --skip fuse_conv_bn --trace trace/", "tarmac optimize --list-passes"},
+      [args](Run& run) { return optimize_command(*args, run); });
+  command.add_option("model", args->model, "ONNX file")->type_name("MODEL");
+  command.add_option("-o,--output", args->output, "File for the optimised model")->type_name("FILE");
+  command.add_option("--skip", args->skip, "Passes to leave out")->type_name("PASS[,PASS]")->delimiter(',')->allow_extra_args(false);
+  command.add_option("--only", args->only, "Run only these passes")->type_name("PASS[,PASS]")->delimiter(',')->allow_extra_args(false);
+  command.add_option("--fix-shape", args->shapes, "Give an input a fixed shape; repeat it for further inputs")
+      ->type_name("NAME:SHAPE")
+      ->allow_extra_args(false);
+  command.add_option("--trace", args->trace, "Folder for the graph as text before and after each pass")->type_name("DIR");
+  command.add_flag("--verify", args->verify, "Compare the result with the original on ONNX Runtime before it is written");
+  command.add_flag("--list-passes", args->list_passes, "List the passes and exit");
+}
+
+}  // namespace tarmac::cli

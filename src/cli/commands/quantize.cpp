@@ -1,0 +1,161 @@
+#include <array>
+#include <memory>
+
+#include "cli/args/data_args.h"
+#include "cli/args/model_args.h"
+#include "cli/args/output_args.h"
+#include "cli/args/target_args.h"
+#include "cli/commands/commands.h"
+#include "cli/compare.h"
+#include "cli/optimize_model.h"
+#include "graph/model_io.h"
+#include "precision/quantize.h"
+
+namespace tarmac::cli {
+namespace {
+
+constexpr std::size_t kBatch = 8;
+constexpr std::size_t kComparedSamples = 32;
+constexpr std::int64_t kMadeUpBatches = 3;
+
+struct QuantizeArgs {
+  std::string model;
+  std::string output;
+  std::string mode;
+  std::string method = "minmax";
+  int bits = 8;
+  DataArgs data;
+  TargetArgs target;
+};
+
+/// What the command line knows but this version cannot do is told apart from what is misspelt.
+Status check_available(const QuantizeArgs& args) {
+  if (args.mode == "dynamic") {
+    return make_error(ErrorCode::kUnsupported, "--mode dynamic is not available yet; there are static and weight-only");
+  }
+  if (args.bits != 8) {
+    return make_error(ErrorCode::kUnsupported, fmt::format("--bits {} is not available yet; there is 8", args.bits));
+  }
+  if (args.method != "minmax") {
+    return make_error(ErrorCode::kUnsupported, "--method " + args.method + " is not available yet; there is minmax");
+  }
+  if (args.mode == "static" && !args.data.given()) {
+    return make_error(ErrorCode::kUsage,
+                      "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, or --data FILE.npz");
+  }
+  return {};
+}
+
+Result<Ranges> calibrate(const QuantizeArgs& args, const Model& model, const OpenData& data, Run& run) {
+  TARMAC_TRY(Target* const target, args.target.name().empty() ? reference_target() : open_target(args.target.name()));
+  TARMAC_TRY(const BatchSource batches, data.batches(kBatch));
+  run.progress.start("calibrate", data.batch_count(kBatch));
+  TARMAC_TRY(Calibration calibration, calibrate_minmax(model, activations_to_quantize(model), *target,
+                                                       args.target.compile_options(), batches, run.progress));
+  run.progress.finish();
+  run.output.line("Calibrated on {} samples of {} with {} in {}: {} ranges", format_count(static_cast<std::int64_t>(data.samples())),
+                  data.path(), target->name(), format_time(static_cast<double>(calibration.time_ns)), calibration.ranges.size());
+  Json ranges = Json::object();
+  for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.min, range.max};
+  run.output.json()["calibration"] = {{"method", args.method},        {"samples", data.samples()}, {"data", data.path()},
+                                      {"target", target->name()},     {"time_ns", calibration.time_ns},
+                                      {"ranges", std::move(ranges)}};
+  return std::move(calibration.ranges);
+}
+
+void report(const QuantizeReport& report, Run& run) {
+  std::size_t quantized = 0;
+  Table table({{"stays in float"}, {"operator"}, {"reason"}});
+  Json& nodes = run.output.json()["nodes"] = Json::array();
+  for (const QuantizedNode& node : report.nodes) {
+    nodes.push_back({{"node", node.node}, {"operator", node.op_type}, {"quantized", node.quantized}, {"reason", node.reason}});
+    quantized += node.quantized ? 1 : 0;
+    if (!node.quantized) table.add({node.node, node.op_type, node.reason});
+  }
+  run.output.json()["float_weight_bytes"] = report.float_weight_bytes;
+  run.output.json()["int8_weight_bytes"] = report.int8_weight_bytes;
+  run.output.line("Quantised {} of {} nodes; their weights: {} before, {} after", quantized, report.nodes.size(),
+                  format_bytes(report.float_weight_bytes), format_bytes(report.int8_weight_bytes));
+  if (!table.empty()) table.print(run.output);
+}
+
+/// How far the quantised model lies from the one it was made from, on the same data; made-up inputs where there is none.
+Status compare(const Model& before, const Model& after, const OpenData* data, Run& run) {
+  TARMAC_TRY(const auto reference, compile_reference(before, run.progress));
+  TARMAC_TRY(const auto quantized, compile_reference(after, run.progress));
+  BatchSource batches = made_up_batches(reference->inputs(), {}, kMadeUpBatches);
+  if (data != nullptr) {
+    TARMAC_TRY(batches, data->batches(kBatch, kComparedSamples));
+  }
+  run.progress.start("compare", 0);
+  TARMAC_TRY(const Comparison comparison, compare_on(*reference, *quantized, batches, run.progress));
+  run.progress.finish();
+  run.output.line("Against the float model on {} batches of {}:", comparison.batches, data != nullptr ? "the data" : "made-up inputs");
+  print(run.output, comparison);
+  run.output.json()["comparison"] = to_json(comparison);
+  return {};
+}
+
+Status quantize(const QuantizeArgs& args, Run& run) {
+  TARMAC_CHECK_OK(check_available(args));
+  TARMAC_CHECK_OK(check_output_file(args.output));
+  if (!args.target.name().empty()) TARMAC_CHECK_OK(open_target(args.target.name()));
+  TARMAC_TRY(Model model, load_onnx_model(args.model));
+  std::unique_ptr<OpenData> data;
+  if (args.data.given()) {
+    TARMAC_TRY(data, OpenData::open(args.data, model));
+  }
+  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, run.progress));
+  run.output.json()["mode"] = args.mode;
+  run.output.json()["optimize"] = to_json(optimized);
+  const Model before = clone_model(model);
+  Result<QuantizeReport> done = QuantizeReport();
+  if (args.mode == "static") {
+    TARMAC_TRY(const Ranges ranges, calibrate(args, model, *data, run));
+    done = quantize_static(model, ranges);
+  } else {
+    done = quantize_weights(model);
+  }
+  if (!done) return std::move(done).error();
+  report(*done, run);
+  TARMAC_CHECK_OK(compare(before, model, data.get(), run));
+  if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
+  TARMAC_CHECK_OK(save_model(model, args.output));
+  run.output.json()["output"] = args.output;
+  run.output.line("Written to {}", args.output);
+  return {};
+}
+
+}  // namespace
+
+void add_quantize(Commands& commands) {
+  const auto args = std::make_shared<QuantizeArgs>();
+  CLI::App& command = commands.add(
+      "quantize", "Optimise a model and store it in INT8 with Q/DQ nodes that every engine runs",
+      {"tarmac quantize model.onnx -o int8.onnx --mode static --data calibration/ --contract deploy.yaml --samples 300",
+       "tarmac quantize model.onnx -o int8.onnx --mode static --data samples.npz",
+       "tarmac quantize model.onnx -o small.onnx --mode weight-only"},
+      [args](Run& run) { return quantize(*args, run); });
+  command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
+  command.add_option("-o,--output", args->output, "File for the quantised model")->type_name("FILE")->required();
+  command.add_option("--mode", args->mode, "static: weights and activations, ranges from data; weight-only: needs no data")
+      ->type_name("static|weight-only")
+      ->check([](const std::string& word) {
+        constexpr std::array kModes = {"static", "dynamic", "weight-only"};
+        const bool known = std::find(kModes.begin(), kModes.end(), word) != kModes.end();
+        return known ? "" : "expected static or weight-only, found '" + word + "'";
+      })
+      ->required();
+  command.add_option("--bits", args->bits, "Bits of a weight (default: 8)")->type_name("8");
+  command.add_option("--method", args->method, "How ranges come from the data (default: minmax)")
+      ->type_name("minmax")
+      ->check([](const std::string& word) {
+        constexpr std::array kMethods = {"minmax", "entropy", "percentile", "mse"};
+        const bool known = std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
+        return known ? "" : "expected minmax, found '" + word + "'";
+      });
+  args->data.add(command, "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
+  args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");
+}
+
+}  // namespace tarmac::cli

@@ -1,0 +1,103 @@
+#include "cli/progress_bar.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/interrupt.h"
+
+namespace tarmac::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kRedrawInterval{100};
+constexpr std::size_t kBarColumns = 24;
+constexpr std::size_t kDefaultColumns = 80;
+
+std::size_t terminal_columns() {
+  struct winsize size {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kDefaultColumns;
+  return size.ws_col;
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<std::int64_t>(seconds);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
+  return fmt::format("{}:{:02} h", whole / 3600, whole % 3600 / 60);
+}
+
+}  // namespace
+
+std::string progress_line(std::string_view task, std::uint64_t done, std::uint64_t total, double elapsed_s,
+                          std::size_t width) {
+  std::string line = fmt::format("{} {}", task, done);
+  if (total > 0) {
+    done = std::min(done, total);
+    const auto filled = static_cast<std::size_t>(kBarColumns * done / total);
+    line = fmt::format("{} [{}{}] {}/{}", task, std::string(filled, '#'), std::string(kBarColumns - filled, ' '), done,
+                       total);
+  }
+  line += fmt::format("  {}", duration_text(elapsed_s));
+  if (done > 0 && total > done) {
+    line += fmt::format(", {} left", duration_text(elapsed_s * static_cast<double>(total - done) / static_cast<double>(done)));
+  }
+  if (line.size() > width) line.resize(width);
+  return line;
+}
+
+ProgressBar::ProgressBar(bool visible) : visible_(visible && ::isatty(STDERR_FILENO) == 1) {}
+
+void ProgressBar::start(std::string_view task, std::uint64_t total) {
+  if (!visible_) return;
+  const std::lock_guard lock(mutex_);
+  task_ = task;
+  total_ = total;
+  done_ = 0;
+  begin_ = Clock::now();
+  draw(begin_);
+}
+
+void ProgressBar::advance(std::uint64_t steps) {
+  if (!visible_) return;
+  const std::lock_guard lock(mutex_);
+  done_ += steps;
+  const auto now = Clock::now();
+  if (!task_.empty() && now - last_drawn_ >= kRedrawInterval) draw(now);
+}
+
+void ProgressBar::finish() {
+  if (!visible_) return;
+  const std::lock_guard lock(mutex_);
+  erase();
+  task_.clear();
+}
+
+void ProgressBar::wipe() {
+  if (!visible_) return;
+  const std::lock_guard lock(mutex_);
+  erase();
+}
+
+bool ProgressBar::cancelled() const { return interrupted(); }
+
+void ProgressBar::draw(Clock::time_point now) {
+  const double elapsed_s = std::chrono::duration<double>(now - begin_).count();
+  // One column less than there is: a full line would wrap on some terminals.
+  const std::string line = progress_line(task_, done_, total_, elapsed_s, terminal_columns() - 1);
+  fmt::print(stderr, "\r\x1b[2K{}", line);
+  std::fflush(stderr);
+  drawn_ = true;
+  last_drawn_ = now;
+}
+
+void ProgressBar::erase() {
+  if (!drawn_) return;
+  fmt::print(stderr, "\r\x1b[2K");
+  std::fflush(stderr);
+  drawn_ = false;
+}
+
+}  // namespace tarmac::cli

@@ -8,7 +8,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 include(GNUInstallDirs)
 
-add_compile_options(-fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fno-omit-frame-pointer;-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>")
 
 # For our own targets only; what comes from outside is included as SYSTEM.
 set(TARMAC_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
@@ -21,13 +21,13 @@ endif()
 
 if(TARMAC_SANITIZE)
   # vptr needs type information that the engines' libraries hide.
-  add_compile_options(-fsanitize=${TARMAC_SANITIZE} -fno-sanitize-recover=all)
+  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${TARMAC_SANITIZE};-fno-sanitize-recover=all>")
   add_link_options(-fsanitize=${TARMAC_SANITIZE})
   if(TARMAC_SANITIZE MATCHES "undefined")
-    add_compile_options(-fno-sanitize=vptr)
+    add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fno-sanitize=vptr>)
   endif()
 endif()
 
 # One run path for the whole process, DT_RPATH rather than DT_RUNPATH: it then also serves libraries that bring none, so
 # OpenCV's libtbb.so.12 resolves to the same file as OpenVINO's.
-add_link_options(-Wl,--disable-new-dtags)
+add_link_options(LINKER:--disable-new-dtags)

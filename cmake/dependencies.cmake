@@ -25,5 +25,3 @@ endforeach()
 if(TARMAC_TESTS)
   find_package(GTest REQUIRED)
 endif()
-
-message(STATUS "Targets: OpenVINO ${TARMAC_HAS_OPENVINO}, ONNX Runtime ${TARMAC_HAS_ONNXRUNTIME}, CUDA ${TARMAC_CUDA}")

@@ -8,7 +8,7 @@ set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tarmac)
 # tarmac::tarmac is what users link: every library of this tree.
 add_library(tarmac_all INTERFACE)
 set_target_properties(tarmac_all PROPERTIES EXPORT_NAME tarmac)
-target_link_options(tarmac_all INTERFACE -Wl,--disable-new-dtags)
+target_link_options(tarmac_all INTERFACE LINKER:--disable-new-dtags)
 set(libraries tarmac_all)
 foreach(folder IN LISTS TARMAC_FOLDERS)
   if(TARGET tarmac_${folder})

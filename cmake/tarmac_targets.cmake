@@ -23,7 +23,7 @@ function(tarmac_library name)
   target_include_directories(tarmac_${name} PUBLIC
     $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_compile_options(tarmac_${name} PRIVATE ${TARMAC_WARNINGS})
+  target_compile_options(tarmac_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${TARMAC_WARNINGS}>")
   target_link_libraries(tarmac_${name} PUBLIC ${deps} PRIVATE ${private_deps})
 endfunction()
 
@@ -32,7 +32,7 @@ function(tarmac_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   tarmac_resolve(deps ${ARG_DEPS})
   add_executable(${name} ${ARG_SOURCES})
-  target_compile_options(${name} PRIVATE ${TARMAC_WARNINGS})
+  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${TARMAC_WARNINGS}>")
   target_link_libraries(${name} PRIVATE ${deps})
 endfunction()
 
@@ -54,9 +54,14 @@ function(tarmac_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE TARMAC_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TARMAC_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  target_compile_options(${name} PRIVATE ${TARMAC_WARNINGS})
+  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${TARMAC_WARNINGS}>")
   target_link_libraries(${name} PRIVATE ${deps} GTest::gmock_main)
+  set(properties LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  if(TARMAC_SANITIZE)
+    # Else oneTBB loads its parts with RTLD_DEEPBIND, which sanitizers refuse.
+    list(APPEND properties ENVIRONMENT TBB_ENABLE_SANITIZERS=1)
+  endif()
   # Extracting the tests when ctest starts, not after each link, keeps a build free of test runs.
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-    TEST_PREFIX "${name}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+    TEST_PREFIX "${name}." PROPERTIES ${properties})
 endfunction()

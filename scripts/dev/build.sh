@@ -84,13 +84,13 @@ demo() {
 
 # A benchmark is a folder bench/NAME with an executable `run`, which gets the release build's folder as BUILD.
 bench() { # [NAME [ARG…]]
-  local name=${1:-} available
-  available=$(find "$ROOT/bench" -mindepth 2 -maxdepth 2 -name run -executable -printf '%h\n' 2>/dev/null | xargs -r -n1 basename | sort)
+  local name=${1:-} available=""
+  [[ ! -d bench ]] || available=$(find bench -mindepth 2 -maxdepth 2 -name run -executable -printf '%h\n' | xargs -r -n1 basename | sort)
   if [[ -z $name ]]; then
-    echo "benchmarks: ${available:-none yet}"
+    echo "benchmarks: ${available:-none}"
     return
   fi
-  [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none yet}"
+  [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none}"
   shift
   build release
   BUILD=$ROOT/build/release "$ROOT/bench/$name/run" "$@"

@@ -38,7 +38,7 @@ find_cmake() {
 
 # Folder names carry what they were made from, so different checkouts can share one cache.
 short_hash() { sha256sum | cut -c1-10; }
-python_dir() { echo "$CACHE/python-$1-$({ lock_rows "$1"; python3 --version; } | short_hash)"; }
+python_dir() { echo "$CACHE/python-$1-$({ lock_rows "$1"; python3 --version 2>/dev/null; } | short_hash)"; }
 wheel_dir() { echo "$CACHE/$1-$(pinned wheel "$1")"; }
 data_dir() { echo "$CACHE/$1-$(pinned data "$1")"; }
 ONNX_OPTIONS=(-DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -g1" -DCMAKE_CXX_STANDARD=20
@@ -46,8 +46,8 @@ ONNX_OPTIONS=(-DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -g1" -DC
   -DONNX_BUILD_PYTHON=OFF -DONNX_BUILD_TESTS=OFF -DONNX_GEN_PB_TYPE_STUBS=OFF)
 onnx_dir() {
   echo "$CACHE/onnx-$(pinned sdist onnx)-$({
-    g++ -dumpfullversion
-    protoc --version
+    g++ -dumpfullversion 2>/dev/null
+    protoc --version 2>/dev/null
     echo "${ONNX_OPTIONS[@]}"
   } | short_hash)"
 }

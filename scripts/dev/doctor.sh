@@ -43,8 +43,12 @@ doctor() {
   echo "Needed (cmake/dependencies.lock)"
   for group in build libraries tests checks; do
     missing=$(apt_missing "$group" | tr '\n' ' ')
-    row "apt: $group" "${missing:+missing: $missing}${missing:-present}"
-    [[ -z $missing || $group == checks ]] || ok=0
+    if [[ -n $missing ]]; then
+      row "apt: $group" "missing: $missing"
+      [[ $group == checks ]] || ok=0 # ./dev format and lint install those
+    else
+      row "apt: $group" "present"
+    fi
   done
   row "g++" "$(version_of g++ -dumpfullversion)"
   row "cmake" "$(version_of "$(find_cmake)" --version)"

@@ -34,18 +34,6 @@ Result<std::vector<InputDim>> parse_shape(const Field& field) {
   return shape;
 }
 
-Result<DType> parse_dtype(const Field& field) {
-  static constexpr std::string_view kNames[] = {"float32", "float16", "bfloat16", "float64", "uint8",
-                                                "int8",    "uint16",  "int16",    "uint32",  "int32",
-                                                "uint64",  "int64",   "bool"};
-  if (field.is_scalar()) {
-    for (const std::string_view name : kNames) {
-      if (field.text().ok() && *field.text() == name) return dtype_from_string(name);
-    }
-  }
-  return field.wrong_word(kNames);
-}
-
 Result<InputSpec> parse_input(const std::string& name, const Field& field) {
   TARMAC_CHECK_OK(field.allow_keys({"shape", "dtype", "layout", "preprocess"}));
   InputSpec input;
@@ -53,7 +41,7 @@ Result<InputSpec> parse_input(const std::string& name, const Field& field) {
   TARMAC_TRY(const Field shape, field.require("shape"));
   TARMAC_TRY(input.shape, parse_shape(shape));
   TARMAC_TRY(const Field dtype, field.require("dtype"));
-  TARMAC_TRY(input.dtype, parse_dtype(dtype));
+  TARMAC_TRY(input.dtype, dtype.choice(kDtypeWords));
   const auto layout = field.find("layout");
   if (layout) {
     TARMAC_TRY(input.layout, layout->choice(kLayoutWords));

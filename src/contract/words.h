@@ -6,6 +6,12 @@
 
 namespace tarmac {
 
+inline constexpr Choice<DType> kDtypeWords[] = {
+    {"float32", DType::kFloat32}, {"float16", DType::kFloat16}, {"bfloat16", DType::kBFloat16},
+    {"float64", DType::kFloat64}, {"uint8", DType::kUint8},     {"int8", DType::kInt8},
+    {"uint16", DType::kUint16},   {"int16", DType::kInt16},     {"uint32", DType::kUint32},
+    {"int32", DType::kInt32},     {"uint64", DType::kUint64},   {"int64", DType::kInt64},
+    {"bool", DType::kBool}};
 inline constexpr Choice<Layout> kLayoutWords[] = {{"NCHW", Layout::kNCHW}, {"NHWC", Layout::kNHWC}};
 inline constexpr Choice<ColorOrder> kColorWords[] = {
     {"RGB", ColorOrder::kRGB}, {"BGR", ColorOrder::kBGR}, {"GRAY", ColorOrder::kGray}};

@@ -178,6 +178,7 @@ Status parse_skeleton(const std::string& bytes, onnx::ModelProto& proto) {
                       "the model without its weights has " + std::to_string(bytes.size()) +
                           " bytes; protobuf can read less than 2 GiB. Store weights as raw_data, in tensors");
   }
+  const google::protobuf::LogSilencer silent;  // what it has to say, we say ourselves
   if (!proto.ParseFromString(bytes)) {
     return make_error(ErrorCode::kInvalidModel,
                       "not a well-formed ONNX file: protobuf cannot read its structure");

@@ -1,10 +1,5 @@
 #include "graph/proto.h"
 
-#include <onnx/checker.h>
-#include <onnx/defs/schema.h>
-
-#include <algorithm>
-#include <array>
 #include <charconv>
 
 namespace tarmac {
@@ -126,129 +121,8 @@ void set_marker(onnx::TensorProto& tensor, std::size_t index) {
   entry->set_value(std::to_string(index));
 }
 
-namespace {
-
-using google::protobuf::Message;
-
-/// Calls `visit` for every message of type T inside `message`, however deep; protobuf's own limit bounds the
-/// recursion.
-template <typename T>
-void for_each_message(Message& message, const std::function<void(T&)>& visit) {
-  if (auto* wanted = dynamic_cast<T*>(&message)) visit(*wanted);
-  const auto* reflection = message.GetReflection();
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    if (!field->is_repeated()) {
-      for_each_message(*reflection->MutableMessage(&message, field), visit);
-      continue;
-    }
-    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
-      for_each_message(*reflection->MutableRepeatedMessage(&message, field, i), visit);
-    }
-  }
-}
-
-bool has_bytes_elsewhere(const onnx::TensorProto& tensor) {
-  return tensor.external_data_size() > 0 || tensor.data_location() == onnx::TensorProto::EXTERNAL;
-}
-
-/// Sparse tensors and training graphs are carried along unread, so nobody would check where their data lies.
-Status refuse_unread_external_data(onnx::ModelProto& proto) {
-  bool found = false;
-  const auto look = [&](onnx::TensorProto& tensor) { found = found || has_bytes_elsewhere(tensor); };
-  for_each_message<onnx::SparseTensorProto>(
-      proto, [&](onnx::SparseTensorProto& sparse) { for_each_message<onnx::TensorProto>(sparse, look); });
-  for (auto& training : *proto.mutable_training_info()) for_each_message<onnx::TensorProto>(training, look);
-  if (!found) return {};
-  return make_error(ErrorCode::kInvalidModel,
-                    "external data of a sparse tensor or a training graph; save it inside");
-}
-
-/// onnx's checker prints about these to stdout and looks no further.
-Status refuse_experimental(onnx::ModelProto& proto) {
-  static constexpr std::array<const char*, 11> kOps = {"ATen",
-                                                       "Affine",
-                                                       "ConstantFill",
-                                                       "Crop",
-                                                       "DynamicSlice",
-                                                       "GRUUnit",
-                                                       "GivenTensorFill",
-                                                       "ImageScaler",
-                                                       "ParametricSoftplus",
-                                                       "Scale",
-                                                       "ScaledTanh"};
-  Status status;
-  for_each_message<onnx::NodeProto>(proto, [&](onnx::NodeProto& node) {
-    const bool onnx_domain = node.domain().empty() || node.domain() == "ai.onnx";
-    if (status && onnx_domain && std::find(kOps.begin(), kOps.end(), node.op_type()) != kOps.end()) {
-      status = make_error(
-          ErrorCode::kUnsupported,
-          "the experimental operator " + node.op_type() + ", which ONNX removed; export the model again",
-          node.name());
-    }
-  });
-  return status;
-}
-
-Status refuse_newer(const onnx::ModelProto& proto) {
-  const auto newer = [](const std::string& what, std::int64_t found, std::int64_t known) {
-    return make_error(ErrorCode::kUnsupported, what + " " + std::to_string(found) +
-                                                   " is newer than what the onnx library here knows (" +
-                                                   std::to_string(known) +
-                                                   "); export the model for an older one");
-  };
-  if (proto.ir_version() > onnx::IR_VERSION) return newer("IR version", proto.ir_version(), onnx::IR_VERSION);
-  if (proto.ir_version() < 8 && proto.functions_size() > 0) {
-    return make_error(ErrorCode::kInvalidModel, "local functions in a model of IR version " +
-                                                    std::to_string(proto.ir_version()) +
-                                                    "; they exist since 8");
-  }
-  const auto& ranges = onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map();
-  const auto check = [&](const auto& imports) -> Status {
-    std::map<std::string, std::int64_t> seen;
-    for (const auto& import : imports) {
-      const std::string domain = import.domain() == "ai.onnx" ? "" : import.domain();
-      if (seen.try_emplace(domain, import.version()).first->second != import.version()) {
-        return make_error(ErrorCode::kInvalidModel,
-                          "two versions of the operator set '" + domain + "' are imported");
-      }
-      const auto range = ranges.find(domain);
-      if (range != ranges.end() && import.version() > range->second.second) {
-        return newer("version of the operator set '" + domain + "'", import.version(), range->second.second);
-      }
-    }
-    return {};
-  };
-  TARMAC_CHECK_OK(check(proto.opset_import()));
-  for (const auto& function : proto.functions()) TARMAC_CHECK_OK(check(function.opset_import()));
-  return {};
-}
-
-}  // namespace
-
 void for_each_tensor(onnx::ModelProto& proto, const std::function<void(onnx::TensorProto&)>& visit) {
   for_each_message<onnx::TensorProto>(proto, visit);
-}
-
-Status check_proto(onnx::ModelProto proto) {
-  TARMAC_CHECK_OK(refuse_newer(proto));
-  TARMAC_CHECK_OK(refuse_experimental(proto));
-  TARMAC_CHECK_OK(refuse_unread_external_data(proto));
-  for_each_tensor(proto, [](onnx::TensorProto& tensor) {
-    if (marker_index(tensor) < 0 && tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
-    tensor.clear_external_data();
-    tensor.clear_data_location();
-    tensor.clear_dims();
-    tensor.add_dims(0);
-  });
-  try {
-    onnx::checker::check_model(proto);
-  } catch (const std::exception& failure) {
-    return make_error(ErrorCode::kInvalidModel, std::string("not a valid ONNX model: ") + failure.what());
-  }
-  return {};
 }
 
 }  // namespace tarmac

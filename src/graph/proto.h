@@ -43,6 +43,26 @@ void set_marker(onnx::TensorProto& tensor, std::size_t index);
 /// tensors are shown to it as empty; their sizes are our own check.
 Status check_proto(onnx::ModelProto proto);
 
+/// Calls `visit` for every message of type T inside `message`, however deep; protobuf's own limit bounds the
+/// recursion.
+template <typename T>
+void for_each_message(google::protobuf::Message& message, const std::function<void(T&)>& visit) {
+  if (auto* wanted = dynamic_cast<T*>(&message)) visit(*wanted);
+  const auto* reflection = message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (!field->is_repeated()) {
+      for_each_message(*reflection->MutableMessage(&message, field), visit);
+      continue;
+    }
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      for_each_message(*reflection->MutableRepeatedMessage(&message, field, i), visit);
+    }
+  }
+}
+
 /// Calls `visit` for every tensor of a model: initializers and attributes, nested graphs and functions
 /// included.
 void for_each_tensor(onnx::ModelProto& proto, const std::function<void(onnx::TensorProto&)>& visit);

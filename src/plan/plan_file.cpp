@@ -9,6 +9,7 @@
 #include "plan/manifest.h"
 #include "plan/preprocessing.h"
 #include "plan/tensor_spec.h"
+#include "tarmac/version.h"
 
 namespace tarmac {
 namespace {
@@ -112,7 +113,7 @@ Status write_plan(const std::filesystem::path& path, const PlanContent& content)
   TARMAC_TRY(info.inputs, tensor_specs(content.model->graph->inputs()));
   TARMAC_TRY(info.outputs, tensor_specs(content.model->graph->outputs()));
   info.model_digest = to_hex(sha256(std::as_bytes(std::span(model))));
-  info.tool_version = TARMAC_VERSION;
+  info.tool_version = version();
   info.cpu_features = cpu_features();
   if (!content.contract_text.empty()) TARMAC_CHECK_OK(take_contract(content.contract_text, path, info));
   TARMAC_TRY(const std::string manifest, write_manifest(info));

@@ -98,6 +98,13 @@ TEST(LoadContract, WithoutDataOnTheVehicleStillGivesThePreprocessing) {
   EXPECT_EQ(contract->model, "nowhere/traffic_light.onnx");
 }
 
+TEST(LoadContract, ReadsTheExample) {
+  const auto contract = load_contract(
+      std::filesystem::path(TARMAC_SOURCE_DIR) / "examples/traffic_light/deploy.yaml", without_files());
+  ASSERT_TRUE(contract.ok()) << contract.error().str();
+  EXPECT_EQ(contract->labels.size(), 3U);
+}
+
 TEST(LoadContract, RefusesUnknownTargetsWhenTheCallerKnowsThem) {
   ContractOptions options = without_files();
   options.known_targets = {"openvin", "null"};

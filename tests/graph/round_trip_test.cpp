@@ -1,4 +1,5 @@
-// Every case that the onnx package generates survives load → save → load, with nothing lost but what model_io.h names.
+// Every case that the onnx package generates survives load → save → load, with nothing lost but what
+// model_io.h names.
 #include <google/protobuf/util/message_differencer.h>
 #include <onnx/onnx_pb.h>
 #include <stdlib.h>
@@ -38,13 +39,15 @@ void normalize_graph(onnx::GraphProto& graph) {
 }
 
 void normalize_attributes(google::protobuf::RepeatedPtrField<onnx::AttributeProto>& attributes) {
-  std::sort(attributes.begin(), attributes.end(), [](const auto& a, const auto& b) { return a.name() < b.name(); });
+  std::sort(attributes.begin(), attributes.end(),
+            [](const auto& a, const auto& b) { return a.name() < b.name(); });
   for (auto& attribute : attributes) attribute.clear_doc_string();
 }
 
 void normalize_opsets(google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& opsets) {
   for (auto& opset : opsets) opset.set_domain(opset.domain() == "ai.onnx" ? "" : opset.domain());
-  std::sort(opsets.begin(), opsets.end(), [](const auto& a, const auto& b) { return a.domain() < b.domain(); });
+  std::sort(opsets.begin(), opsets.end(),
+            [](const auto& a, const auto& b) { return a.domain() < b.domain(); });
 }
 
 /// Text fields that are set to "" mean the same as those that are not set.
@@ -53,7 +56,8 @@ void clear_empty_texts(Message& message) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   reflection->ListFields(message, &fields);
   for (const auto* field : fields) {
-    if (field->is_repeated() || field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_STRING) continue;
+    if (field->is_repeated() || field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_STRING)
+      continue;
     if (reflection->GetString(message, field).empty()) reflection->ClearField(&message, field);
   }
 }

@@ -1,4 +1,5 @@
-// The test cases of the onnx package as files, where they were generated (tests/conformance/generate_cases.py).
+// The test cases of the onnx package as files, where they were generated
+// (tests/conformance/generate_cases.py).
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,8 @@
 namespace tarmac::test {
 
 inline constexpr const char* kNoCases =
-    "the onnx test cases are not there: run tests/conformance/generate_cases.py, or point TARMAC_CASES at their folder";
+    "the onnx test cases are not there: run tests/conformance/generate_cases.py, or point TARMAC_CASES at "
+    "their folder";
 
 /// The folder with node/, simple/, …: $TARMAC_CASES, else the newest in the cache; empty when there is none.
 inline std::filesystem::path cases_folder() {
@@ -18,7 +20,8 @@ inline std::filesystem::path cases_folder() {
   const char* cache = std::getenv("TARMAC_CACHE");
   const char* home = std::getenv("HOME");
   const std::filesystem::path root =
-      cache != nullptr ? std::filesystem::path(cache) : std::filesystem::path(home != nullptr ? home : "/") / ".cache/tarmac";
+      cache != nullptr ? std::filesystem::path(cache)
+                       : std::filesystem::path(home != nullptr ? home : "/") / ".cache/tarmac";
   std::filesystem::path newest;
   std::error_code failure;
   const std::filesystem::directory_iterator entries(root, failure);

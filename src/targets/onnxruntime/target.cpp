@@ -1,5 +1,7 @@
 #include "targets/common/guard.h"
+#include "targets/common/node_check.h"
 #include "targets/onnxruntime/engine.h"
+#include "targets/onnxruntime/known_issues.h"
 #include "targets/onnxruntime/onnxruntime_target.h"
 
 namespace tarmac {
@@ -13,7 +15,9 @@ class OrtTarget final : public Target {
     return available() ? std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() : "";
   }
 
-  [[nodiscard]] Status available() const override {
+  [[nodiscard]] Status available() const override { return library_fits(); }
+
+  static Status library_fits() {
     if (OrtGetApiBase()->GetApi(ORT_API_VERSION) != nullptr) return {};
     return make_error(ErrorCode::kUnavailable,
                       std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
@@ -21,14 +25,35 @@ class OrtTarget final : public Target {
                           std::to_string(ORT_API_VERSION) + ")");
   }
 
-  Result<std::vector<NodeVerdict>> check(const Model& /*model*/, const CompileOptions& /*options*/,
-                                         Progress& /*progress*/) override {
-    return make_error(ErrorCode::kInternal, "not yet");
+  Result<std::vector<NodeVerdict>> check(const Model& model, const CompileOptions& options,
+                                         Progress& progress) override {
+    TARMAC_CHECK_OK(available());
+    const auto compile_with = [](CompileOptions with) {
+      return [with = std::move(with)](const Model& part) -> Status {
+        auto executable = build(part, with);
+        return executable ? Status{} : Status(executable.error());
+      };
+    };
+    NodeCheck check{known_issues(), compile_with(options), {}, {}};
+    for (const auto& provider : options.providers) check.configuration += provider + " ";
+    if (options.providers.size() > 1 && options.allow_fallback) {
+      CompileOptions first = options;
+      first.providers.resize(1);
+      first.allow_fallback = false;
+      check.compile_preferred = compile_with(first);
+    }
+    return check_nodes(model, check, probes_, progress);
   }
 
   Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                               Progress& /*progress*/) override {
-    TARMAC_CHECK_OK(available());
+    TARMAC_CHECK_OK(refuse_known_issues(known_issues(), model, "ONNX Runtime"));
+    return build(model, options);
+  }
+
+ private:
+  static Result<std::unique_ptr<Executable>> build(const Model& model, const CompileOptions& options) {
+    TARMAC_CHECK_OK(library_fits());
     Compiled compiled;
     compiled.profile = options.profile;
     TARMAC_TRY(auto signature, model_signature(model));
@@ -43,6 +68,8 @@ class OrtTarget final : public Target {
                      return make_executable(std::move(compiled));
                    });
   }
+
+  ProbeCache probes_;
 };
 
 }  // namespace

@@ -2,17 +2,36 @@
 
 namespace tarmac::onnxruntime {
 
-// The API's numbers are ONNX's up to int4 (22); the later types have none in the headers in use.
+namespace {
+
+struct Pair {
+  DType dtype;
+  int type;
+};
+
+// The API's numbers are ONNX's up to int4 (22). The later ones have no names in the headers in use; these are
+// the library's own (1.32), which orders them otherwise than ONNX.
+constexpr Pair kLaterTypes[] = {
+    {DType::kFloat4E2M1, 23}, {DType::kUint2, 24}, {DType::kInt2, 25}, {DType::kFloat8E8M0, 26}};
+
+}  // namespace
+
 Result<ONNXTensorElementDataType> to_engine(DType dtype) {
-  if (dtype == DType::kUndefined || dtype > DType::kInt4) {
-    return make_error(ErrorCode::kUnsupported,
-                      std::string("ONNX Runtime's API carries no tensors of type ") + to_string(dtype));
+  if (dtype != DType::kUndefined && dtype <= DType::kInt4)
+    return static_cast<ONNXTensorElementDataType>(dtype);
+  for (const Pair& pair : kLaterTypes) {
+    if (pair.dtype == dtype) return static_cast<ONNXTensorElementDataType>(pair.type);
   }
-  return static_cast<ONNXTensorElementDataType>(dtype);
+  return make_error(ErrorCode::kUnsupported,
+                    std::string("ONNX Runtime's API carries no tensors of type ") + to_string(dtype));
 }
 
 DType from_engine(ONNXTensorElementDataType type) {
-  return type <= ONNX_TENSOR_ELEMENT_DATA_TYPE_INT4 ? static_cast<DType>(type) : DType::kUndefined;
+  if (type <= ONNX_TENSOR_ELEMENT_DATA_TYPE_INT4) return static_cast<DType>(type);
+  for (const Pair& pair : kLaterTypes) {
+    if (pair.type == static_cast<int>(type)) return pair.dtype;
+  }
+  return DType::kUndefined;
 }
 
 Result<Ort::Value> borrow(const Tensor& tensor) {

@@ -14,15 +14,19 @@ bool types_fit(const TensorInfo& info, const Port& port) {
   if (info.type.dtype != from_engine(port.get_element_type())) return false;
   if (!info.type.shape) return true;
   ov::PartialShape shape;
-  for (const Dim& dim : *info.type.shape) shape.push_back(dim.known() ? ov::Dimension(*dim.size) : ov::Dimension());
+  for (const Dim& dim : *info.type.shape)
+    shape.push_back(dim.known() ? ov::Dimension(*dim.size) : ov::Dimension());
   return shape.compatible(port.get_partial_shape());
 }
 
-/// For each name the engine's index; kAbsent where the engine dropped an input that nothing reads. Both lists are in
-/// the model's order. Names alone do not do: an input that is also an output loses its own name to the output's.
+/// For each name the engine's index; kAbsent where the engine dropped an input that nothing reads. Both lists
+/// are in the model's order. Names alone do not do: an input that is also an output loses its own name to the
+/// output's.
 std::vector<std::size_t> match_ports(const std::vector<TensorInfo>& infos, const std::vector<Port>& ports) {
   std::vector<std::size_t> matched(infos.size(), kAbsent);
-  const auto has_name = [&](std::size_t i, std::size_t port) { return ports[port].get_names().count(infos[i].name) != 0; };
+  const auto has_name = [&](std::size_t i, std::size_t port) {
+    return ports[port].get_names().count(infos[i].name) != 0;
+  };
   std::size_t port = 0;
   for (std::size_t i = 0; i < infos.size(); ++i) {
     // A port that carries a later input's name is not this one's.
@@ -46,9 +50,11 @@ class OpenvinoContext final : public BoundContext {
 
   /// Every output must have been found, and every input of the engine must have one of ours.
   [[nodiscard]] Status check_ports() const {
-    const auto found = std::count_if(inputs_.begin(), inputs_.end(), [](std::size_t port) { return port != kAbsent; });
+    const auto found =
+        std::count_if(inputs_.begin(), inputs_.end(), [](std::size_t port) { return port != kAbsent; });
     if (static_cast<std::size_t>(found) != compiled_->model.inputs().size()) {
-      return make_error(ErrorCode::kUnsupported, "OpenVINO renamed or added inputs; cannot tell which is which");
+      return make_error(ErrorCode::kUnsupported,
+                        "OpenVINO renamed or added inputs; cannot tell which is which");
     }
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i] == kAbsent) {

@@ -3,7 +3,9 @@
 
 #include "targets/common/cores.h"
 #include "targets/common/guard.h"
+#include "targets/common/node_check.h"
 #include "targets/openvino/engine.h"
+#include "targets/openvino/known_issues.h"
 #include "targets/openvino/openvino_target.h"
 
 namespace tarmac {
@@ -31,6 +33,30 @@ ov::AnyMap engine_options(const CompileOptions& options, int cores) {
   };
 }
 
+/// The CPU plugin has kernels for fewer types than ONNX; nothing of that shall be silent.
+void note_types(const Model& model, std::vector<std::string>& notes) {
+  bool has_float64 = false;
+  bool has_half = false;
+  const auto look = [&](const Value* value) {
+    if (value == nullptr) return;
+    const DType dtype = value->initializer() != nullptr ? value->initializer()->dtype() : value->type.dtype;
+    has_float64 = has_float64 || dtype == DType::kFloat64;
+    has_half = has_half || dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+  };
+  for_each_node(*model.graph, [&](const Node& node) {
+    for (const Value* value : node.inputs()) look(value);
+    for (const Value* value : node.outputs()) look(value);
+  });
+  if (has_float64)
+    notes.push_back("OpenVINO computes float64 as float32: less precise, and beyond 3.4e38 clamped");
+  if (has_half) notes.push_back("OpenVINO computes float16 and bfloat16 as float32 here");
+  for (const Value* input : model.graph->inputs()) {
+    if (input->type.dtype == DType::kInt64 || input->type.dtype == DType::kUint64) {
+      notes.push_back("OpenVINO computes 64-bit integers (input '" + input->name() + "') as 32-bit ones");
+    }
+  }
+}
+
 class OpenvinoTarget final : public Target {
  public:
   [[nodiscard]] std::string name() const override { return "openvino"; }
@@ -47,13 +73,24 @@ class OpenvinoTarget final : public Target {
     });
   }
 
-  Result<std::vector<NodeVerdict>> check(const Model& /*model*/, const CompileOptions& /*options*/,
-                                         Progress& /*progress*/) override {
-    return make_error(ErrorCode::kInternal, "not yet");
+  Result<std::vector<NodeVerdict>> check(const Model& model, const CompileOptions& options,
+                                         Progress& progress) override {
+    TARMAC_CHECK_OK(available());
+    const auto compile = [&](const Model& part) -> Status {
+      auto executable = build(part, options);
+      return executable ? Status{} : Status(executable.error());
+    };
+    return check_nodes(model, {known_issues(), compile, {}, {}}, probes_, progress);
   }
 
   Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                               Progress& /*progress*/) override {
+    TARMAC_CHECK_OK(refuse_known_issues(known_issues(), model, "OpenVINO"));
+    return build(model, options);
+  }
+
+ private:
+  static Result<std::unique_ptr<Executable>> build(const Model& model, const CompileOptions& options) {
     if (!options.providers.empty()) {
       return make_error(ErrorCode::kUsage,
                         "target openvino takes no providers; they belong to target onnxruntime");
@@ -71,11 +108,14 @@ class OpenvinoTarget final : public Target {
       compiled.model = core().compile_model(network, kDevice, engine_options(options, cores));
       return {};
     }));
+    note_types(model, compiled.notes);
     if (!options.engine_optimizations) {
       compiled.notes.push_back("OpenVINO has no switch for its graph rewriting; it stays on");
     }
     return make_executable(std::move(compiled));
   }
+
+  ProbeCache probes_;
 };
 
 }  // namespace

@@ -1,0 +1,18 @@
+// Accuracy of every cell on the evaluation data, and its outputs against the framework's.
+#pragma once
+
+#include "contract/dataset.h"
+#include "deploy/cells.h"
+
+namespace tarmac {
+
+/// Streams the evaluation data once through all cells: accuracy, confusion, predictions per picture.
+Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector<Cell>& cells,
+                      report::DeployReport& report, Progress& progress);
+
+/// Compares the outputs of every original and fp32 cell with the reference's; INT8 is shown, not judged, because its
+/// promise is the accuracy drop.
+Status compare_with_reference(const Contract& contract, std::vector<Cell>& cells, report::DeployReport& report,
+                              Progress& progress);
+
+}  // namespace tarmac

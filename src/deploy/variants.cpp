@@ -1,0 +1,119 @@
+#include "deploy/variants.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/sha256.h"
+#include "contract/batch_reader.h"
+#include "graph/model_io.h"
+#include "passes/infer_shapes.h"
+#include "passes/pass_manager.h"
+#include "passes/passes.h"
+#include "precision/quantize.h"
+#include "targets/evaluator.h"
+
+namespace tarmac {
+namespace {
+
+constexpr std::size_t kCalibrationBatch = 8;
+
+Status optimize_variant(Model& model, Target& target, report::DeployReport& report, Progress& progress) {
+  TargetEvaluator evaluator(target);
+  OptimizeOptions options;
+  options.evaluator = &evaluator;
+  options.progress = &progress;
+  TARMAC_TRY(const OptimizeReport done, optimize(model, options));
+  for (const PassRun& run : done.passes) {
+    report::PassResult result;
+    result.name = run.pass;
+    result.variant = "fp32";
+    result.changes = static_cast<std::int64_t>(run.changes);
+    result.time_ns = run.time_ns;
+    for (const auto* list : {&done.changes, &done.declined}) {
+      for (const Change& change : *list) {
+        if (change.pass == run.pass) result.detail += (result.detail.empty() ? "" : "; ") + change.node + ": " + change.what;
+      }
+    }
+    report.passes.push_back(std::move(result));
+  }
+  return {};
+}
+
+Result<Calibration> calibrate(const Contract& contract, const Model& model, const std::vector<std::string>& values,
+                              const Dataset& data, Target& target, Progress& progress) {
+  // A contract with a fixed batch size feeds that one.
+  const bool fixed = std::any_of(contract.inputs.begin(), contract.inputs.end(),
+                                 [](const InputSpec& input) { return !input.shape.empty() && input.shape[0].fixed(); });
+  BatchOptions reading;
+  reading.batch_size = fixed ? 0 : kCalibrationBatch;
+  TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
+  const BatchSource next = [&]() -> Result<std::optional<std::map<std::string, Tensor>>> {
+    TARMAC_TRY(auto batch, reader->next());
+    if (!batch) return std::optional<std::map<std::string, Tensor>>();
+    return std::optional(std::move(batch->inputs));
+  };
+  const std::size_t batches = (data.size() + kCalibrationBatch - 1) / kCalibrationBatch;
+  progress.start("calibrate", fixed ? data.size() : batches);
+  auto calibration = calibrate_minmax(model, values, target, {}, next, progress);
+  progress.finish();
+  return calibration;
+}
+
+/// Names a calibration: equal ranges from equal observations have equal digests.
+std::string digest(const Ranges& ranges) {
+  std::string text;
+  for (const auto& [name, range] : ranges) {
+    text += name + '\0';
+    text.append(reinterpret_cast<const char*>(&range.min), sizeof range.min);
+    text.append(reinterpret_cast<const char*>(&range.max), sizeof range.max);
+  }
+  return to_hex(sha256(std::as_bytes(std::span(text))));
+}
+
+void record(const QuantizeReport& done, report::DeployReport& report) {
+  for (const QuantizedNode& node : done.nodes) {
+    report.precision.push_back({node.node, node.op_type, node.quantized ? "int8" : "float32", node.reason});
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Variant>> make_variants(const Contract& contract, const Dataset* calibration, Target& target,
+                                           report::DeployReport& report, Progress& progress) {
+  std::vector<Variant> variants;
+  TARMAC_TRY(Model original, load_model(contract.model));
+  PassContext context;
+  TARMAC_CHECK_OK(inline_functions(original, context));
+  TARMAC_CHECK_OK(infer_shapes(original));
+  Model fp32 = clone_model(original);
+  variants.push_back({"original", std::move(original)});
+  TARMAC_CHECK_OK(optimize_variant(fp32, target, report, progress));
+  if (contract.precision.mode == PrecisionMode::kFp32) {
+    variants.push_back({"fp32", std::move(fp32)});
+    return variants;
+  }
+  if (contract.precision.method != CalibrationMethod::kMinMax) {
+    return make_error(ErrorCode::kUnsupported, std::string("precision.method '") + to_string(contract.precision.method) +
+                                                   "' is not built yet; use minmax");
+  }
+  if (calibration == nullptr) {
+    return make_error(ErrorCode::kInvalidInput, "precision.mode is int8, but data.calibration is missing; name a folder of pictures");
+  }
+  Model int8 = clone_model(fp32);
+  variants.push_back({"fp32", std::move(fp32)});
+  const auto values = activations_to_quantize(int8);
+  TARMAC_TRY(const Calibration found, calibrate(contract, int8, values, *calibration, target, progress));
+  TARMAC_TRY(const QuantizeReport done, quantize_static(int8, found.ranges));
+  TARMAC_CHECK_OK(verify_model(int8));
+  record(done, report);
+  report.calibration = report::CalibrationFacts{to_string(contract.precision.method),
+                                                static_cast<std::int64_t>(calibration->size()),
+                                                contract.calibration->path.string(),
+                                                digest(found.ranges),
+                                                found.time_ns,
+                                                static_cast<std::int64_t>(found.ranges.size())};
+  variants.push_back({"int8", std::move(int8)});
+  return variants;
+}
+
+}  // namespace tarmac

@@ -1,0 +1,69 @@
+// The shipped example on its real pictures, which `./dev demo` installs.
+#include <gtest/gtest.h>
+
+#include "graph/model_io.h"
+#include "runtime/compile.h"
+#include "runtime/example_models.h"
+#include "verify/evaluate.h"
+#include "verify/reference.h"
+
+namespace tarmac {
+namespace {
+
+class TrafficLightTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::filesystem::path example = std::filesystem::path(TARMAC_SOURCE_DIR) / "examples/traffic_light";
+    auto loaded = load_contract(example / "deploy.yaml");
+    if (!loaded && loaded.error().code == ErrorCode::kNotFound) {
+      GTEST_SKIP() << "the example's pictures are not installed (./dev demo installs them): "
+                   << loaded.error().str();
+    }
+    ASSERT_TRUE(loaded.ok()) << loaded.error().str();
+    contract = *std::move(loaded);
+  }
+
+  [[nodiscard]] std::unique_ptr<Executable> compile(const std::string& target) const {
+    auto model = load_model(contract.model);
+    EXPECT_TRUE(model.ok()) << model.error().str();
+    auto executable = compile_model(**find_target(target), *model, {}, no_progress());
+    EXPECT_TRUE(executable.ok()) << executable.error().str();
+    return *std::move(executable);
+  }
+
+  Contract contract;
+};
+
+TEST_F(TrafficLightTest, GivesTheOutputsOfTheFrameworkThatTrainedIt) {
+  for (const std::string& target : test::computing_targets()) {
+    const auto executable = compile(target);
+    const auto comparison = compare_with_reference(*executable, contract, no_progress());
+    ASSERT_TRUE(comparison.ok()) << comparison.error().str();
+    EXPECT_TRUE(comparison->passed()) << target << ": " << comparison->total.max_rel;
+    RecordProperty(target + "_max_relative_error", std::to_string(comparison->total.max_rel));
+  }
+}
+
+TEST_F(TrafficLightTest, TellsNineLightsInTenApartOnEveryTarget) {
+  const auto dataset = Dataset::open(contract, *contract.evaluation_data);
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  std::vector<std::unique_ptr<Executable>> owned;
+  std::vector<Executable*> executables;
+  for (const std::string& target : test::computing_targets()) {
+    owned.push_back(compile(target));
+    executables.push_back(owned.back().get());
+  }
+  BatchOptions options;
+  options.batch_size = 8;
+  const auto evaluations = evaluate(executables, contract, *dataset, options, no_progress());
+  ASSERT_TRUE(evaluations.ok()) << evaluations.error().str();
+  for (const Evaluation& evaluation : *evaluations) {
+    EXPECT_EQ(evaluation.predictions.size(), dataset->size());
+    EXPECT_GT(evaluation.metrics.accuracy(), 0.9);
+    EXPECT_EQ(evaluation.metrics.correct(), evaluations->front().metrics.correct());
+    RecordProperty("accuracy", std::to_string(evaluation.metrics.accuracy()));
+  }
+}
+
+}  // namespace
+}  // namespace tarmac

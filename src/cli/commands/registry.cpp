@@ -7,6 +7,8 @@ void add_commands(Commands& commands) {
            add_inspect,
            add_check,
            add_run,
+           add_bench,
+           add_deploy,
        }) {
     add(commands);
   }

@@ -42,7 +42,8 @@ run_tests() { # [PRESET] [CTEST OPTION…]
   local passed=0 failed=0 skipped=0 presets=(release dev) preset
   case ${1:-} in release | dev | tsan | cuda) presets=("$1") && shift ;; esac
   # Where the tests look for the conformance cases.
-  export TARMAC_CACHE=$CACHE TARMAC_CASES=$CACHE/onnx-cases-$(pinned case onnx)
+  TARMAC_CASES=$CACHE/onnx-cases-$(pinned case onnx)
+  export TARMAC_CACHE=$CACHE TARMAC_CASES
   deps
   with_cache_lock conformance_cases
   for preset in "${presets[@]}"; do

@@ -78,10 +78,12 @@ TEST_F(AgreementTest, TimesCarryNamesOfTheModelsNodes) {
     for (const TensorInfo& input : executable->inputs()) {
       expect_ok(context->set_input(input.name, gradient(input.type.static_shape().value())));
     }
-    expect_ok(context->run());
+    for (int warm_up = 0; warm_up < 3; ++warm_up) expect_ok(context->run());
     std::int64_t total_ns = 0;
     std::int64_t named_ns = 0;
     for (const NodeTime& time : expect_ok(context->profile())) {
+      // ONNX Runtime's changes of layout belong to no node of the model.
+      if (time.kernel.starts_with("Reorder")) continue;
       total_ns += time.time_ns;
       if (labels.count(time.node.substr(0, time.node.find(" + "))) != 0) named_ns += time.time_ns;
     }

@@ -32,8 +32,8 @@ class Commands {
  public:
   explicit Commands(CLI::App& app) : app_(app) {}
 
-  /// A new command; `examples` are whole command lines, shown below its options. `run` is called once the line has been
-  /// parsed.
+  /// A new command; `examples` are whole command lines, shown below its options. `run` is called once the
+  /// line has been parsed.
   CLI::App& add(const std::string& name, const std::string& summary, const std::vector<std::string>& examples,
                 Command run);
 

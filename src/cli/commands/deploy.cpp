@@ -1,0 +1,126 @@
+#include "deploy/deploy.h"
+
+#include <memory>
+
+#include "cli/args/output_args.h"
+#include "cli/args/target_args.h"
+#include "cli/child_process.h"
+#include "cli/commands/commands.h"
+#include "report/json.h"
+
+namespace tarmac::cli {
+namespace {
+
+struct DeployArgs {
+  std::string contract;
+  std::string output_dir = "deployment";
+};
+
+/// Peak memory of a process that loads the plan and runs it for a moment.
+Result<std::uint64_t> peak_memory_of_run(const std::filesystem::path& plan) {
+  TARMAC_TRY(const ChildOutput child, run_self({"bench", plan.string(), "--duration", "0.2", "--json"}));
+  const Json json = Json::parse(child.text, nullptr, false);
+  if (child.exit_status == 130)
+    return make_error(ErrorCode::kCancelled, "interrupted while memory was measured");
+  const auto found = json.is_object() ? json.find("memory") : json.end();
+  if (child.exit_status != 0 || found == json.end()) {
+    return make_error(
+        ErrorCode::kInternal,
+        fmt::format("the process that measures memory ended with {}: {}", child.exit_status, child.text), {},
+        plan.string());
+  }
+  return found->at("peak_resident_bytes").get<std::uint64_t>();
+}
+
+/// A measured or demanded number in its unit.
+std::string format_value(double value, const std::string& unit) {
+  if (unit == "fraction") return fmt::format("{:.2f} %", 100 * value);
+  if (unit == "ns") return format_time(value);
+  if (unit == "bytes") return format_bytes(static_cast<std::uint64_t>(value));
+  return fmt::format("{:.4g}{}{}", value, unit.empty() ? "" : " ", unit);
+}
+
+void print_runs(Output& output, const report::DeployReport& report) {
+  Table table({{"variant"},
+               {"target"},
+               {"accuracy", Table::Align::kRight},
+               {"p50", Table::Align::kRight},
+               {"p99", Table::Align::kRight},
+               {"samples/s", Table::Align::kRight},
+               {"peak memory", Table::Align::kRight},
+               {""}});
+  for (const report::RunResult& run : report.runs) {
+    const auto time = [&](auto member) {
+      return run.latency ? format_time(static_cast<double>((*run.latency).*member)) : std::string("-");
+    };
+    table.add({run.variant, run.target,
+               run.accuracy ? fmt::format("{:.2f} %", 100 * run.accuracy->value) : "-",
+               time(&LatencySummary::p50_ns), time(&LatencySummary::p99_ns),
+               run.throughput ? fmt::format("{:.0f}", run.throughput->samples_per_s) : "-",
+               run.peak_memory_bytes ? format_bytes(*run.peak_memory_bytes) : "-", run.failure});
+  }
+  table.print(output);
+}
+
+void print_acceptance(Output& output, const report::DeployReport& report) {
+  if (report.acceptance.empty()) return;
+  output.line("Acceptance");
+  Table table({{"criterion"},
+               {"target"},
+               {"variant"},
+               {"limit", Table::Align::kRight},
+               {"measured", Table::Align::kRight},
+               {""}});
+  for (const report::AcceptanceRow& row : report.acceptance) {
+    table.add({row.criterion, row.target, row.variant,
+               (row.bound == "at_least" ? ">= " : "<= ") + format_value(row.limit, row.unit),
+               row.measured ? format_value(*row.measured, row.unit) : "not measured",
+               row.passed ? "met" : "NOT MET"});
+  }
+  table.print(output);
+}
+
+Status deploy_command(const DeployArgs& args, Run& run) {
+  ContractOptions contract_options;
+  contract_options.known_targets = target_names();
+  TARMAC_TRY(const Contract contract, load_contract(args.contract, contract_options));
+  TARMAC_CHECK_OK(make_output_folder(args.output_dir));
+  DeployOptions options;
+  options.output_folder = args.output_dir;
+  options.measure_memory = peak_memory_of_run;
+  TARMAC_TRY(const DeployOutcome outcome, deploy(contract, options, run.progress));
+  const report::DeployReport& report = outcome.report;
+
+  Json& json = run.output.json() = report::to_json(report, false);
+  json["plans"] = Json::array();
+  for (const auto& plan : outcome.plans) json["plans"].push_back(plan.string());
+  json["report_html"] = outcome.report_html.string();
+  print_runs(run.output, report);
+  print_acceptance(run.output, report);
+  for (const auto& note : report.notes) run.output.line("Note: {}", note);
+  for (const auto& plan : outcome.plans) run.output.line("Plan: {}", plan.string());
+  run.output.line("Report: {}", outcome.report_html.string());
+  if (report.passed) return {};
+  return make_error(ErrorCode::kAcceptance,
+                    fmt::format("the contract is not met: {}", fmt::join(report.failures, "; ")), {},
+                    args.contract);
+}
+
+}  // namespace
+
+void add_deploy(Commands& commands) {
+  const auto args = std::make_shared<DeployArgs>();
+  CLI::App& command = commands.add(
+      "deploy",
+      "Do all that a contract asks for: check, optimise, quantise, compile, evaluate, time, accept, report",
+      {"tarmac deploy deploy.yaml", "tarmac deploy examples/traffic_light/deploy.yaml -o build/demo",
+       "tarmac deploy deploy.yaml -o out --json"},
+      [args](Run& run) { return deploy_command(*args, run); });
+  command.add_option("contract", args->contract, "The contract, deploy.yaml")->type_name("FILE")->required();
+  command
+      .add_option("-o,--output-dir", args->output_dir,
+                  "Folder for plans, report.html and report.json (default: deployment)")
+      ->type_name("DIR");
+}
+
+}  // namespace tarmac::cli

@@ -114,14 +114,20 @@ CLI::App& Commands::add(const std::string& name, const std::string& summary,
   for (const std::string& example : examples) footer += "  " + example + "\n";
   footer.pop_back();
   command.footer(footer);
-  command.add_flag("--json", common_.json, "Print one JSON object on standard output and nothing else there")
-      ->group("General");
-  command.add_flag("-v,--verbose", common_.verbose, "Say more on standard error; twice: everything")
-      ->group("General");
-  command.add_flag("-q,--quiet", common_.quiet, "No progress bar, no warnings")->group("General");
-  command.set_help_flag("-h,--help", "Print this help and exit")->group("General");
   commands_[name] = std::move(run);
   return command;
+}
+
+void Commands::add_common_options() {
+  for (CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+    command
+        ->add_flag("--json", common_.json, "Print one JSON object on standard output and nothing else there")
+        ->group("General");
+    command->add_flag("-v,--verbose", common_.verbose, "Say more on standard error; twice: everything")
+        ->group("General");
+    command->add_flag("-q,--quiet", common_.quiet, "No progress bar, no warnings")->group("General");
+    command->set_help_flag("-h,--help", "Print this help and exit")->group("General");
+  }
 }
 
 int run_program(int argc, char** argv) {
@@ -139,6 +145,7 @@ int run_program(int argc, char** argv) {
       "interrupted.");
   Commands commands(app);
   add_commands(commands);
+  commands.add_common_options();
 
   const std::vector<std::string> words(argv + 1, argv + argc);
   const bool wants_json = std::find(words.begin(), words.end(), "--json") != words.end();

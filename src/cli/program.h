@@ -37,6 +37,10 @@ class Commands {
   CLI::App& add(const std::string& name, const std::string& summary, const std::vector<std::string>& examples,
                 Command run);
 
+  /// Gives every command --json, --verbose and --quiet; called once all are there, so that help lists these
+  /// last.
+  void add_common_options();
+
   [[nodiscard]] const CLI::App& app() const { return app_; }
   [[nodiscard]] const CommonArgs& common() const { return common_; }
   [[nodiscard]] const Command& find(const std::string& name) const { return commands_.at(name); }

@@ -126,7 +126,7 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   stages.done("compile");
 
   if (contract.evaluation && evaluation) TARMAC_CHECK_OK(evaluate_cells(contract, *evaluation, cells, report, progress));
-  if (contract.reference) TARMAC_CHECK_OK(compare_with_reference(contract, cells, report, progress));
+  if (contract.reference) TARMAC_CHECK_OK(compare_cells_with_reference(contract, cells, report, progress));
   stages.done("evaluate");
   TARMAC_TRY(const auto sample, timing_sample(contract, evaluation, cells.front()));
   TARMAC_CHECK_OK(time_cells(cells, sample, options.timing_s, progress));

@@ -6,13 +6,13 @@
 
 namespace tarmac {
 
-/// Streams the evaluation data once through all cells: accuracy, confusion, predictions per picture.
+/// Streams the evaluation data once through all cells: accuracy, confusion, predictions, a sheet of pictures.
 Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector<Cell>& cells,
                       report::DeployReport& report, Progress& progress);
 
-/// Compares the outputs of every original and fp32 cell with the reference's; INT8 is shown, not judged, because its
-/// promise is the accuracy drop.
-Status compare_with_reference(const Contract& contract, std::vector<Cell>& cells, report::DeployReport& report,
-                              Progress& progress);
+/// Compares every cell's outputs with the contract's reference. INT8 is shown, not judged: its promise is the
+/// accuracy drop.
+Status compare_cells_with_reference(const Contract& contract, std::vector<Cell>& cells, report::DeployReport& report,
+                                    Progress& progress);
 
 }  // namespace tarmac

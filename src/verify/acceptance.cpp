@@ -122,7 +122,7 @@ std::vector<Criterion> check_acceptance(const Contract& contract,
     list.add(
         make_criterion("max_relative_error", Bound::kAtMost, contract.reference->max_relative_error,
                        "fraction"),
-        [](const auto& v) { return v.variant == "original"; },
+        [](const auto& v) { return v.variant == "original" || v.variant == "fp32"; },
         [](const auto& v) {
           return v.reference_error ? std::optional(severity(*v.reference_error)) : std::nullopt;
         });

@@ -227,8 +227,8 @@ TEST(Deploy, ExitsWith5WhereTheContractIsNotMetAndStillReports) {
   const ProgramResult result =
       run_tarmac({"deploy", tensor_contract(scene, "  memory: 1 MiB\n"), "-o", scene.path("out")});
   EXPECT_EQ(result.exit_status, 5) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("NOT MET"));
-  EXPECT_THAT(result.err, HasSubstr("the contract is not met"));
+  EXPECT_THAT(result.out, HasSubstr("FAIL"));
+  EXPECT_THAT(result.err, HasSubstr("acceptance not met"));
   EXPECT_TRUE(fs::exists(scene.path("out/report.html")));
 }
 

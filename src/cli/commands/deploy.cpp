@@ -4,8 +4,8 @@
 
 #include "cli/args/output_args.h"
 #include "cli/args/target_args.h"
-#include "cli/child_process.h"
 #include "cli/commands/commands.h"
+#include "cli/memory_probe.h"
 #include "report/json.h"
 
 namespace tarmac::cli {
@@ -13,24 +13,8 @@ namespace {
 
 struct DeployArgs {
   std::string contract;
-  std::string output_dir = "deployment";
+  std::string output_dir;
 };
-
-/// Peak memory of a process that loads the plan and runs it for a moment.
-Result<std::uint64_t> peak_memory_of_run(const std::filesystem::path& plan) {
-  TARMAC_TRY(const ChildOutput child, run_self({"bench", plan.string(), "--duration", "0.2", "--json"}));
-  const Json json = Json::parse(child.text, nullptr, false);
-  if (child.exit_status == 130)
-    return make_error(ErrorCode::kCancelled, "interrupted while memory was measured");
-  const auto found = json.is_object() ? json.find("memory") : json.end();
-  if (child.exit_status != 0 || found == json.end()) {
-    return make_error(
-        ErrorCode::kInternal,
-        fmt::format("the process that measures memory ended with {}: {}", child.exit_status, child.text), {},
-        plan.string());
-  }
-  return found->at("peak_resident_bytes").get<std::uint64_t>();
-}
 
 /// A measured or demanded number in its unit.
 std::string format_value(double value, const std::string& unit) {
@@ -75,7 +59,7 @@ void print_acceptance(Output& output, const report::DeployReport& report) {
     table.add({row.criterion, row.target, row.variant,
                (row.bound == "at_least" ? ">= " : "<= ") + format_value(row.limit, row.unit),
                row.measured ? format_value(*row.measured, row.unit) : "not measured",
-               row.passed ? "met" : "NOT MET"});
+               row.passed ? "pass" : "FAIL"});
   }
   table.print(output);
 }
@@ -84,10 +68,10 @@ Status deploy_command(const DeployArgs& args, Run& run) {
   ContractOptions contract_options;
   contract_options.known_targets = target_names();
   TARMAC_TRY(const Contract contract, load_contract(args.contract, contract_options));
-  TARMAC_CHECK_OK(make_output_folder(args.output_dir));
   DeployOptions options;
-  options.output_folder = args.output_dir;
-  options.measure_memory = peak_memory_of_run;
+  options.output_folder = args.output_dir.empty() ? contract.name + ".deploy" : args.output_dir;
+  TARMAC_CHECK_OK(make_output_folder(options.output_folder));
+  options.measure_memory = measure_plan_memory;
   TARMAC_TRY(const DeployOutcome outcome, deploy(contract, options, run.progress));
   const report::DeployReport& report = outcome.report;
 
@@ -100,9 +84,10 @@ Status deploy_command(const DeployArgs& args, Run& run) {
   for (const auto& note : report.notes) run.output.line("Note: {}", note);
   for (const auto& plan : outcome.plans) run.output.line("Plan: {}", plan.string());
   run.output.line("Report: {}", outcome.report_html.string());
+  run.output.line("{}", report.passed ? "PASSED" : "FAILED");
   if (report.passed) return {};
   return make_error(ErrorCode::kAcceptance,
-                    fmt::format("the contract is not met: {}", fmt::join(report.failures, "; ")), {},
+                    fmt::format("acceptance not met: {}", fmt::join(report.failures, "; ")), {},
                     args.contract);
 }
 
@@ -119,7 +104,7 @@ void add_deploy(Commands& commands) {
   command.add_option("contract", args->contract, "The contract, deploy.yaml")->type_name("FILE")->required();
   command
       .add_option("-o,--output-dir", args->output_dir,
-                  "Folder for plans, report.html and report.json (default: deployment)")
+                  "Folder for plans, report.html and report.json (default: NAME.deploy)")
       ->type_name("DIR");
 }
 

@@ -7,51 +7,15 @@
 
 namespace tarmac::cli {
 
-bool Comparison::within(double limit) const {
-  return std::all_of(outputs.begin(), outputs.end(), [&](const auto& output) { return output.second.within(limit); });
+bool within(const Comparison& comparison, double limit) {
+  return std::all_of(comparison.begin(), comparison.end(),
+                     [&](const OutputComparison& output) { return output.metrics.within(limit); });
 }
 
-Result<Comparison> compare_on(Executable& reference, Executable& other, const BatchSource& next_batch, Progress& progress) {
-  for (const TensorInfo& output : reference.outputs()) {
-    const auto& names = other.outputs();
-    if (std::none_of(names.begin(), names.end(), [&](const auto& info) { return info.name == output.name; })) {
-      return make_error(ErrorCode::kInvalidInput, "the reference's output '" + output.name +
-                                                      "' is missing in the other model; compare models with the same outputs",
-                        output.name);
-    }
-  }
-  TARMAC_TRY(const auto reference_context, reference.create_context());
-  TARMAC_TRY(const auto other_context, other.create_context());
-  Comparison comparison;
-  while (true) {
-    if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted during the comparison");
-    TARMAC_TRY(const auto batch, next_batch());
-    if (!batch) break;
-    TARMAC_CHECK_OK(bind_inputs(*reference_context, *batch));
-    TARMAC_CHECK_OK(bind_inputs(*other_context, *batch));
-    TARMAC_CHECK_OK(reference_context->run());
-    TARMAC_CHECK_OK(other_context->run());
-    for (const TensorInfo& output : reference.outputs()) {
-      TARMAC_TRY(const Tensor expected, reference_context->output(output.name));
-      TARMAC_TRY(const Tensor found, other_context->output(output.name));
-      auto metrics = compare_tensors(expected, found);
-      if (!metrics) {
-        metrics.error().node = output.name;
-        return std::move(metrics).error();
-      }
-      const auto [known, is_new] = comparison.outputs.emplace(output.name, *metrics);
-      if (!is_new) known->second = combine(known->second, *metrics);
-    }
-    ++comparison.batches;
-    progress.advance();
-  }
-  if (comparison.batches == 0) return make_error(ErrorCode::kInvalidInput, "no data to compare on; expected at least one sample");
-  return comparison;
-}
-
-BatchSource made_up_batches(const std::vector<TensorInfo>& inputs, const ShapeChoice& shapes, std::int64_t count) {
-  return [inputs, shapes, count, made = std::int64_t{0}]() mutable -> Result<std::optional<std::map<std::string, Tensor>>> {
-    if (made == count) return std::optional<std::map<std::string, Tensor>>();
+SampleSource made_up_batches(const std::vector<TensorInfo>& inputs, const ShapeChoice& shapes,
+                             std::int64_t count) {
+  return [inputs, shapes, count, made = std::int64_t{0}]() mutable -> Result<std::optional<NamedTensors>> {
+    if (made == count) return std::optional<NamedTensors>();
     TARMAC_TRY(auto tensors, random_inputs(inputs, shapes, static_cast<std::uint64_t>(++made)));
     return std::optional(std::move(tensors));
   };
@@ -63,7 +27,8 @@ Result<Target*> reference_target() {
   for (Target* target : all_targets()) {
     if (target->available()) return target;
   }
-  return make_error(ErrorCode::kUnavailable, "no engine is on this machine; run ./dev doctor to see what is missing");
+  return make_error(ErrorCode::kUnavailable,
+                    "no engine is on this machine; run ./dev doctor to see what is missing");
 }
 
 Result<std::unique_ptr<Executable>> compile_reference(const Model& model, Progress& progress) {
@@ -81,26 +46,31 @@ void print(Output& output, const Comparison& comparison) {
                {"SNR", Table::Align::kRight},
                {"cosine", Table::Align::kRight},
                {"NaN or infinity", Table::Align::kRight}});
-  for (const auto& [name, metrics] : comparison.outputs) {
-    table.add({name, fmt::format("{:.3g} %", 100 * metrics.max_rel), fmt::format("{:.3g}", metrics.max_abs),
-               fmt::format("{:.1f} dB", metrics.snr_db), fmt::format("{:.6f}", metrics.cosine),
+  for (const OutputComparison& output_comparison : comparison) {
+    const ErrorMetrics& metrics = output_comparison.metrics;
+    table.add({output_comparison.output, fmt::format("{:.3g} %", 100 * metrics.max_rel),
+               fmt::format("{:.3g}", metrics.max_abs), fmt::format("{:.1f} dB", metrics.snr_db),
+               fmt::format("{:.6f}", metrics.cosine),
                format_count(metrics.nan_mismatches + metrics.infinity_mismatches)});
   }
   table.print(output);
 }
 
 Json to_json(const Comparison& comparison) {
-  Json json = {{"batches", comparison.batches}, {"outputs", Json::object()}};
-  for (const auto& [name, metrics] : comparison.outputs) {
-    json["outputs"][name] = {{"max_rel", metrics.max_rel},
-                             {"max_abs", metrics.max_abs},
-                             {"mean_abs", metrics.mean_abs},
-                             {"rms", metrics.rms},
-                             {"snr_db", metrics.snr_db},
-                             {"cosine", metrics.cosine},
-                             {"nan_mismatches", metrics.nan_mismatches},
-                             {"infinity_mismatches", metrics.infinity_mismatches},
-                             {"count", metrics.count}};
+  Json json = Json::object();
+  for (const OutputComparison& output : comparison) {
+    const ErrorMetrics& metrics = output.metrics;
+    json[output.output] = {{"samples", output.samples},
+                           {"worst_sample", output.worst_sample},
+                           {"max_rel", metrics.max_rel},
+                           {"max_abs", metrics.max_abs},
+                           {"mean_abs", metrics.mean_abs},
+                           {"rms", metrics.rms},
+                           {"snr_db", metrics.snr_db},
+                           {"cosine", metrics.cosine},
+                           {"nan_mismatches", metrics.nan_mismatches},
+                           {"infinity_mismatches", metrics.infinity_mismatches},
+                           {"count", metrics.count}};
   }
   return json;
 }

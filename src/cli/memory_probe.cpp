@@ -52,11 +52,16 @@ Result<std::uint64_t> measure_plan_memory(const std::filesystem::path& plan) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == exit_code(ErrorCode::kCancelled)) {
+    return make_error(ErrorCode::kCancelled, "interrupted while the plan's memory was measured");
+  }
   const auto json = nlohmann::json::parse(answer, nullptr, false);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || json.is_discarded()) {
-    return failed("tarmac bench ended with status " + std::to_string(status) + ": " + answer.substr(0, 400), plan);
+    return failed("tarmac bench ended with status " + std::to_string(status) + ": " + answer.substr(0, 400),
+                  plan);
   }
-  const auto bytes = json.value(nlohmann::json::json_pointer("/memory/peak_resident_bytes"), std::uint64_t{0});
+  const auto bytes =
+      json.value(nlohmann::json::json_pointer("/memory/peak_resident_bytes"), std::uint64_t{0});
   if (bytes == 0) return failed("tarmac bench named no peak", plan);
   return bytes;
 }

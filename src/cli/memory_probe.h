@@ -8,8 +8,8 @@
 
 namespace tarmac::cli {
 
-/// Runs this program's own `bench PLAN --json` and takes the peak resident bytes from its answer. Errors: kInternal when
-/// the child fails or answers otherwise.
+/// Runs this program's own `bench PLAN --json` and takes the peak resident bytes from its answer. Errors:
+/// kInternal when the child fails or answers otherwise.
 Result<std::uint64_t> measure_plan_memory(const std::filesystem::path& plan);
 
 }  // namespace tarmac::cli

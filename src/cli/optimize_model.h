@@ -6,7 +6,8 @@
 
 namespace tarmac::cli {
 
-/// optimize() with constants folded by the reference engine; without an engine nothing is folded, and a warning says so.
+/// optimize() with constants folded by the reference engine; without an engine nothing is folded, and a
+/// warning says so.
 Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, Progress& progress);
 
 /// "12 → 7 nodes" and one row a pass that did something.

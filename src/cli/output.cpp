@@ -12,8 +12,8 @@ namespace {
 
 /// Code points, which is how many columns most names take.
 std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 std::string padded(const std::string& cell, std::size_t width, Table::Align align, bool last) {
@@ -70,7 +70,8 @@ void Table::print(Output& output) const {
   const auto print_row = [&](const auto& cell_of) {
     std::string text = " ";
     for (std::size_t c = 0; c < columns_.size(); ++c) {
-      text += (c == 0 ? " " : "  ") + padded(cell_of(c), widths[c], columns_[c].align, c + 1 == columns_.size());
+      text +=
+          (c == 0 ? " " : "  ") + padded(cell_of(c), widths[c], columns_[c].align, c + 1 == columns_.size());
     }
     text.erase(text.find_last_not_of(' ') + 1);
     output.line("{}", text);

@@ -14,7 +14,8 @@ namespace tarmac::cli {
 
 using Json = nlohmann::ordered_json;
 
-/// Everything that goes to standard output passes here. Control characters of untrusted names never reach a terminal.
+/// Everything that goes to standard output passes here. Control characters of untrusted names never reach a
+/// terminal.
 class Output {
  public:
   explicit Output(std::string command, bool json) : command_(std::move(command)), is_json_(json) {}
@@ -32,8 +33,8 @@ class Output {
   /// Text as it is, under --json too: help and completion scripts.
   void raw(std::string_view text);
 
-  /// Prints the JSON object, or the error on stderr, and returns the exit status. An output that cannot be written
-  /// (disk full, closed) is an error of its own.
+  /// Prints the JSON object, or the error on stderr, and returns the exit status. An output that cannot be
+  /// written (disk full, closed) is an error of its own.
   int finish(const Status& status);
 
  private:

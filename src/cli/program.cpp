@@ -11,16 +11,21 @@
 #include "cli/interrupt.h"
 #include "cli/progress_bar.h"
 #include "cli/suggest.h"
+#include "tarmac/version.h"
 
 namespace tarmac::cli {
 namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -54,7 +59,8 @@ std::vector<std::string> option_names(const CLI::App& app) {
 }
 
 /// "message; did you mean 'x'? Run 'tarmac …' …", whichever parts there are.
-std::string usage_message(const std::string& message, const std::string& suggestion, const std::string& hint) {
+std::string usage_message(const std::string& message, const std::string& suggestion,
+                          const std::string& hint) {
   return message + suggestion + (suggestion.empty() ? "; run " : " Run ") + hint;
 }
 
@@ -63,7 +69,8 @@ std::string describe_usage_error(const CLI::App& app, const CLI::ParseError& err
                                  const std::vector<std::string>& words) {
   const std::string list_hint = "'tarmac --help' for the list of commands";
   if (words.empty()) return usage_message("expected a command", {}, list_hint);
-  const auto first = std::find_if(words.begin(), words.end(), [](const auto& word) { return !word.starts_with('-'); });
+  const auto first =
+      std::find_if(words.begin(), words.end(), [](const auto& word) { return !word.starts_with('-'); });
   if (first == words.end()) {
     const auto options = option_names(app);
     const bool known = std::find(options.begin(), options.end(), words.front()) != options.end();
@@ -93,40 +100,52 @@ Status run_guarded(const Command& command, Run& run) {
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::kResourceExhausted, "out of memory; use a smaller batch or fewer samples");
   } catch (const std::exception& exception) {
-    return make_error(ErrorCode::kInternal, std::string("unexpected: ") + exception.what() + "; please report this");
+    return make_error(ErrorCode::kInternal,
+                      std::string("unexpected: ") + exception.what() + "; please report this");
   }
 }
 
 }  // namespace
 
-CLI::App& Commands::add(const std::string& name, const std::string& summary, const std::vector<std::string>& examples,
-                        Command run) {
+CLI::App& Commands::add(const std::string& name, const std::string& summary,
+                        const std::vector<std::string>& examples, Command run) {
   CLI::App& command = *app_.add_subcommand(name, summary);
   std::string footer = "Examples:\n";
   for (const std::string& example : examples) footer += "  " + example + "\n";
   footer.pop_back();
   command.footer(footer);
-  command.add_flag("--json", common_.json, "Print one JSON object on standard output and nothing else there")
-      ->group("General");
-  command.add_flag("-v,--verbose", common_.verbose, "Say more on standard error; twice: everything")->group("General");
-  command.add_flag("-q,--quiet", common_.quiet, "No progress bar, no warnings")->group("General");
-  command.set_help_flag("-h,--help", "Print this help and exit")->group("General");
   commands_[name] = std::move(run);
   return command;
 }
 
+void Commands::add_common_options() {
+  for (CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+    command
+        ->add_flag("--json", common_.json, "Print one JSON object on standard output and nothing else there")
+        ->group("General");
+    command->add_flag("-v,--verbose", common_.verbose, "Say more on standard error; twice: everything")
+        ->group("General");
+    command->add_flag("-q,--quiet", common_.quiet, "No progress bar, no warnings")->group("General");
+    command->set_help_flag("-h,--help", "Print this help and exit")->group("General");
+  }
+}
+
 int run_program(int argc, char** argv) {
   install_signal_handlers();
-  CLI::App app("Takes a trained driving model to the road: check, optimise, quantise, compile, run and verify it.", "tarmac");
-  app.set_version_flag("--version", "tarmac " TARMAC_VERSION, "Print the version and exit");
+  CLI::App app(
+      "Takes a trained driving model to the road: check, optimise, quantise, compile, run and verify it.",
+      "tarmac");
+  app.set_version_flag("--version", std::string("tarmac ") + version(), "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   app.footer(
       "Run 'tarmac COMMAND --help' for a command's options and examples.\n"
-      "Exit codes: 0 done, 1 our bug, 2 wrong usage, 3 unsupported, 4 bad input, 5 acceptance not met, 130 interrupted.");
+      "Exit codes: 0 done, 1 our bug, 2 wrong usage, 3 unsupported, 4 bad input, 5 acceptance not met, 130 "
+      "interrupted.");
   Commands commands(app);
   add_commands(commands);
+  commands.add_common_options();
 
   const std::vector<std::string> words(argv + 1, argv + argc);
   const bool wants_json = std::find(words.begin(), words.end(), "--json") != words.end();

@@ -32,10 +32,14 @@ class Commands {
  public:
   explicit Commands(CLI::App& app) : app_(app) {}
 
-  /// A new command; `examples` are whole command lines, shown below its options. `run` is called once the line has been
-  /// parsed.
+  /// A new command; `examples` are whole command lines, shown below its options. `run` is called once the
+  /// line has been parsed.
   CLI::App& add(const std::string& name, const std::string& summary, const std::vector<std::string>& examples,
                 Command run);
+
+  /// Gives every command --json, --verbose and --quiet; called once all are there, so that help lists these
+  /// last.
+  void add_common_options();
 
   [[nodiscard]] const CLI::App& app() const { return app_; }
   [[nodiscard]] const CommonArgs& common() const { return common_; }

@@ -37,12 +37,13 @@ std::string progress_line(std::string_view task, std::uint64_t done, std::uint64
   if (total > 0) {
     done = std::min(done, total);
     const auto filled = static_cast<std::size_t>(kBarColumns * done / total);
-    line = fmt::format("{} [{}{}] {}/{}", task, std::string(filled, '#'), std::string(kBarColumns - filled, ' '), done,
-                       total);
+    line = fmt::format("{} [{}{}] {}/{}", task, std::string(filled, '#'),
+                       std::string(kBarColumns - filled, ' '), done, total);
   }
   line += fmt::format("  {}", duration_text(elapsed_s));
   if (done > 0 && total > done) {
-    line += fmt::format(", {} left", duration_text(elapsed_s * static_cast<double>(total - done) / static_cast<double>(done)));
+    line += fmt::format(", {} left", duration_text(elapsed_s * static_cast<double>(total - done) /
+                                                   static_cast<double>(done)));
   }
   if (line.size() > width) line.resize(width);
   return line;

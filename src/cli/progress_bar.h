@@ -9,8 +9,8 @@
 
 namespace tarmac::cli {
 
-/// Draws "calibrate [#####     ] 120/300  elapsed 4 s, 6 s left" at most ten times a second, and wipes it when the task
-/// ends. Always answers cancelled() from interrupted(). Safe from several threads.
+/// Draws "calibrate [#####     ] 120/300  elapsed 4 s, 6 s left" at most ten times a second, and wipes it
+/// when the task ends. Always answers cancelled() from interrupted(). Safe from several threads.
 class ProgressBar final : public Progress {
  public:
   /// `visible` false: nothing is drawn. It never is when stderr is no terminal.

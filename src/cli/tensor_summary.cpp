@@ -31,17 +31,20 @@ TensorSummary summarize(const Tensor& tensor) {
 }
 
 Json describe_json(const Tensor& tensor, const TensorSummary& summary) {
-  return {{"dtype", to_string(tensor.dtype())}, {"shape", tensor.shape()},
-          {"min", summary.min},                 {"max", summary.max},
-          {"mean", summary.mean},               {"nans", summary.nans},
+  return {{"dtype", to_string(tensor.dtype())},
+          {"shape", tensor.shape()},
+          {"min", summary.min},
+          {"max", summary.max},
+          {"mean", summary.mean},
+          {"nans", summary.nans},
           {"infinities", summary.infinities}};
 }
 
 void warn_of_bad_values(const TensorSummary& summary, const Tensor& tensor, const std::string& what) {
   if (summary.nans == 0 && summary.infinities == 0) return;
-  log(LogLevel::kWarning, fmt::format("{} holds {} NaN and {} infinite values among {}", what,
-                                      format_count(summary.nans), format_count(summary.infinities),
-                                      format_count(tensor.count())));
+  log(LogLevel::kWarning,
+      fmt::format("{} holds {} NaN and {} infinite values among {}", what, format_count(summary.nans),
+                  format_count(summary.infinities), format_count(tensor.count())));
 }
 
 }  // namespace tarmac::cli

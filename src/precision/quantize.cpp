@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "passes/passes.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -229,6 +230,15 @@ Status check_opset(const Model& model) {
                                                  "with a newer opset");
 }
 
+/// Runs the rewrite, and removes the float weights that nothing reads any more.
+Result<QuantizeReport> quantize(Model& model, const Ranges* ranges) {
+  TARMAC_CHECK_OK(check_opset(model));
+  TARMAC_TRY(QuantizeReport report, Quantizer(model, ranges).run());
+  PassContext context;
+  TARMAC_CHECK_OK(eliminate_dead_code(model, context));
+  return report;
+}
+
 }  // namespace
 
 std::vector<std::string> activations_to_quantize(const Model& model) {
@@ -250,14 +260,8 @@ std::vector<std::string> activations_to_quantize(const Model& model) {
   return names;
 }
 
-Result<QuantizeReport> quantize_static(Model& model, const Ranges& ranges) {
-  TARMAC_CHECK_OK(check_opset(model));
-  return Quantizer(model, &ranges).run();
-}
+Result<QuantizeReport> quantize_static(Model& model, const Ranges& ranges) { return quantize(model, &ranges); }
 
-Result<QuantizeReport> quantize_weights(Model& model) {
-  TARMAC_CHECK_OK(check_opset(model));
-  return Quantizer(model, nullptr).run();
-}
+Result<QuantizeReport> quantize_weights(Model& model) { return quantize(model, nullptr); }
 
 }  // namespace tarmac

@@ -22,7 +22,8 @@ Contract contract_of(const Model& model) {
     for (std::size_t i = 0; i < dims.size(); ++i) {
       InputDim dim;
       dim.size = dims[i].size.value_or(0);
-      if (!dims[i].known()) dim.symbol = dims[i].symbol.empty() ? spec.name + "_" + std::to_string(i) : dims[i].symbol;
+      if (!dims[i].known())
+        dim.symbol = dims[i].symbol.empty() ? spec.name + "_" + std::to_string(i) : dims[i].symbol;
       spec.shape.push_back(dim);
     }
     contract.inputs.push_back(std::move(spec));
@@ -36,9 +37,10 @@ Status check_names(const Contract& contract, const Model& model) {
     if (value != nullptr && value->is_input()) continue;
     std::string names;
     for (const Value* known : model.graph->inputs()) names += (names.empty() ? "" : ", ") + known->name();
-    return make_error(ErrorCode::kInvalidInput,
-                      "the contract describes input '" + input.name + "', but the model's inputs are " + names, {},
-                      contract.file.string());
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "the contract describes input '" + input.name + "', but the model's inputs are " + names, {},
+        contract.file.string());
   }
   return {};
 }
@@ -46,8 +48,8 @@ Status check_names(const Contract& contract, const Model& model) {
 Result<DataSource> source_of(const DataArgs& args, const Contract& contract) {
   if (args.data.empty()) {
     if (contract.calibration) return *contract.calibration;
-    return make_error(ErrorCode::kUsage, "the contract names no calibration data; add --data DIR or FILE.npz", {},
-                      contract.file.string());
+    return make_error(ErrorCode::kUsage, "the contract names no calibration data; add --data DIR or FILE.npz",
+                      {}, contract.file.string());
   }
   DataSource source;
   source.path = args.data;
@@ -63,10 +65,12 @@ Result<DataSource> source_of(const DataArgs& args, const Contract& contract) {
   } else if (extension == ".txt") {
     source.kind = DataKind::kList;
   } else {
-    return make_error(ErrorCode::kUsage, "expected a folder of pictures, .npz, .npy or a list (.txt)", {}, args.data);
+    return make_error(ErrorCode::kUsage, "expected a folder of pictures, .npz, .npy or a list (.txt)", {},
+                      args.data);
   }
   if (source.kind != DataKind::kTensors && args.contract.empty()) {
-    return make_error(ErrorCode::kUsage, "pictures need --contract deploy.yaml, which says how they become inputs", {},
+    return make_error(ErrorCode::kUsage,
+                      "pictures need --contract deploy.yaml, which says how they become inputs", {},
                       args.data);
   }
   return source;
@@ -76,7 +80,9 @@ Result<DataSource> source_of(const DataArgs& args, const Contract& contract) {
 
 void DataArgs::add(CLI::App& command, const std::string& data_description) {
   command.add_option("--data", data, data_description)->type_name("DIR|FILE.npz")->group("Data");
-  command.add_option("--contract", contract, "deploy.yaml: how pictures become inputs, and which data to take without --data")
+  command
+      .add_option("--contract", contract,
+                  "deploy.yaml: how pictures become inputs, and which data to take without --data")
       ->type_name("FILE")
       ->group("Data");
   command.add_option("--samples", samples, "Take this many samples only (default: all)")
@@ -86,7 +92,9 @@ void DataArgs::add(CLI::App& command, const std::string& data_description) {
 }
 
 Result<std::unique_ptr<OpenData>> OpenData::open(const DataArgs& args, const Model& model) {
-  if (!args.given()) return make_error(ErrorCode::kUsage, "no data given; add --data DIR or FILE.npz, or --contract deploy.yaml");
+  if (!args.given())
+    return make_error(ErrorCode::kUsage,
+                      "no data given; add --data DIR or FILE.npz, or --contract deploy.yaml");
   std::unique_ptr<OpenData> data(new OpenData);
   if (args.contract.empty()) {
     data->contract_ = contract_of(model);
@@ -109,7 +117,8 @@ Result<std::unique_ptr<OpenData>> OpenData::open(const DataArgs& args, const Mod
 
 std::size_t OpenData::effective_batch(std::size_t batch_size) const {
   for (const InputSpec& input : contract_.inputs) {
-    if (!input.shape.empty() && input.shape.front().fixed()) return static_cast<std::size_t>(input.shape.front().size);
+    if (!input.shape.empty() && input.shape.front().fixed())
+      return static_cast<std::size_t>(input.shape.front().size);
   }
   return batch_size;
 }
@@ -125,16 +134,18 @@ Result<BatchSource> OpenData::batches(std::size_t batch_size, std::size_t limit)
   TARMAC_TRY(auto opened, BatchReader::open(contract_, *dataset_, options));
   const std::shared_ptr<BatchReader> reader = std::move(opened);
   std::size_t left = limit == 0 ? samples() : limit;
-  return BatchSource([reader, left, warned = std::size_t{0}]() mutable -> Result<std::optional<std::map<std::string, Tensor>>> {
-    if (left == 0) return std::optional<std::map<std::string, Tensor>>();
-    TARMAC_TRY(auto batch, reader->next());
-    for (; warned < reader->unreadable().size(); ++warned) {
-      log(LogLevel::kWarning, "left out: " + reader->unreadable()[warned].str());
-    }
-    if (!batch) return std::optional<std::map<std::string, Tensor>>();
-    left -= std::min(left, batch->items.size());
-    return std::optional(std::move(batch->inputs));
-  });
+  return BatchSource(
+      [reader, left,
+       warned = std::size_t{0}]() mutable -> Result<std::optional<std::map<std::string, Tensor>>> {
+        if (left == 0) return std::optional<std::map<std::string, Tensor>>();
+        TARMAC_TRY(auto batch, reader->next());
+        for (; warned < reader->unreadable().size(); ++warned) {
+          log(LogLevel::kWarning, "left out: " + reader->unreadable()[warned].str());
+        }
+        if (!batch) return std::optional<std::map<std::string, Tensor>>();
+        left -= std::min(left, batch->items.size());
+        return std::optional(std::move(batch->inputs));
+      });
 }
 
 }  // namespace tarmac::cli

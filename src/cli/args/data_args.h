@@ -25,14 +25,15 @@ struct DataArgs {
 /// A contract with the data set that it describes. Not movable: readers point into it.
 class OpenData {
  public:
-  /// --data, else the contract's calibration data. Tensors need no contract: their names are the model's inputs.
-  /// Errors: kUsage (no data, or pictures without a contract), load_contract()'s and Dataset::open()'s.
+  /// --data, else the contract's calibration data. Tensors need no contract: their names are the model's
+  /// inputs. Errors: kUsage (no data, or pictures without a contract), load_contract()'s and
+  /// Dataset::open()'s.
   static Result<std::unique_ptr<OpenData>> open(const DataArgs& args, const Model& model);
 
   [[nodiscard]] std::size_t samples() const { return dataset_->size(); }
   [[nodiscard]] std::string path() const { return source_.path.string(); }
-  /// Batches of at most `batch_size` samples (of the contract's size where that is fixed), `limit` samples at most
-  /// (0: all). Refers to this object.
+  /// Batches of at most `batch_size` samples (of the contract's size where that is fixed), `limit` samples at
+  /// most (0: all). Refers to this object.
   [[nodiscard]] Result<BatchSource> batches(std::size_t batch_size, std::size_t limit = 0) const;
   /// How many batches that are.
   [[nodiscard]] std::size_t batch_count(std::size_t batch_size) const;

@@ -22,7 +22,8 @@ struct Source {
 };
 
 const TensorSpec* find(const std::vector<TensorSpec>& inputs, const std::string& name) {
-  const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
+  const auto found =
+      std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
   return found == inputs.end() ? nullptr : &*found;
 }
 
@@ -33,9 +34,11 @@ std::vector<std::string> names_of(const std::vector<TensorSpec>& inputs) {
 }
 
 /// "NAME=FILE" cut at the '=' after an input's name; names may hold '=' themselves.
-Result<std::pair<std::string, fs::path>> split(const std::string& text, const std::vector<TensorSpec>& inputs) {
+Result<std::pair<std::string, fs::path>> split(const std::string& text,
+                                               const std::vector<TensorSpec>& inputs) {
   for (std::size_t at = text.find('='); at != std::string::npos; at = text.find('=', at + 1)) {
-    if (find(inputs, text.substr(0, at)) != nullptr) return std::pair{text.substr(0, at), fs::path(text.substr(at + 1))};
+    if (find(inputs, text.substr(0, at)) != nullptr)
+      return std::pair{text.substr(0, at), fs::path(text.substr(at + 1))};
   }
   std::error_code ignored;
   if (inputs.size() == 1 && (text.find('=') == std::string::npos || fs::exists(text, ignored))) {
@@ -44,18 +47,20 @@ Result<std::pair<std::string, fs::path>> split(const std::string& text, const st
   const std::size_t equals = text.find('=');
   const auto names = names_of(inputs);
   if (equals == std::string::npos) {
-    return make_error(ErrorCode::kUsage, fmt::format("expected NAME=FILE, found '{}'; the inputs are {}", text,
-                                                     fmt::join(names, ", ")));
+    return make_error(ErrorCode::kUsage, fmt::format("expected NAME=FILE, found '{}'; the inputs are {}",
+                                                     text, fmt::join(names, ", ")));
   }
   const std::string name = text.substr(0, equals);
-  return make_error(ErrorCode::kNotFound, fmt::format("the model has no input '{}'; its inputs are {}{}", name,
-                                                      fmt::join(names, ", "), did_you_mean(name, names)));
+  return make_error(ErrorCode::kNotFound,
+                    fmt::format("the model has no input '{}'; its inputs are {}{}", name,
+                                fmt::join(names, ", "), did_you_mean(name, names)));
 }
 
 Result<std::vector<Source>> expand(const fs::path& path) {
   std::error_code problem;
   if (!fs::exists(path, problem)) {
-    return make_error(ErrorCode::kNotFound, "there is no file or folder of this name; check the path", {}, path.string());
+    return make_error(ErrorCode::kNotFound, "there is no file or folder of this name; check the path", {},
+                      path.string());
   }
   if (!fs::is_directory(path, problem)) return std::vector<Source>{{path, path.stem().string()}};
   DataSource folder;
@@ -73,13 +78,15 @@ void make_names_distinct(std::vector<RunInputs>& runs) {
   std::set<std::string> taken;
   for (RunInputs& run : runs) {
     const std::string base = run.name;
-    for (int suffix = 2; !taken.insert(run.name).second; ++suffix) run.name = fmt::format("{}_{}", base, suffix);
+    for (int suffix = 2; !taken.insert(run.name).second; ++suffix)
+      run.name = fmt::format("{}_{}", base, suffix);
   }
 }
 
 }  // namespace
 
-Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts, const std::vector<TensorSpec>& inputs) {
+Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts,
+                                         const std::vector<TensorSpec>& inputs) {
   std::map<std::string, std::vector<Source>> sources;
   for (const std::string& text : texts) {
     TARMAC_TRY(const auto named, split(text, inputs));
@@ -92,8 +99,8 @@ Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts, 
   for (const TensorSpec& input : inputs) {
     const auto found = sources.find(input.name);
     if (found == sources.end()) {
-      return make_error(ErrorCode::kUsage, fmt::format("input '{}' ({}) has no value; add --input {}=FILE", input.name,
-                                                       input.type, input.name));
+      return make_error(ErrorCode::kUsage, fmt::format("input '{}' ({}) has no value; add --input {}=FILE",
+                                                       input.name, input.type, input.name));
     }
     if (found->second.size() > count) {
       count = found->second.size();
@@ -103,9 +110,10 @@ Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts, 
   std::vector<RunInputs> runs(count);
   for (const auto& [name, list] : sources) {
     if (list.size() != 1 && list.size() != count) {
-      return make_error(ErrorCode::kUsage,
-                        fmt::format("input '{}' has {} files but '{}' has {}; give one for all runs, or as many", name,
-                                    list.size(), longest, count));
+      return make_error(
+          ErrorCode::kUsage,
+          fmt::format("input '{}' has {} files but '{}' has {}; give one for all runs, or as many", name,
+                      list.size(), longest, count));
     }
     for (std::size_t i = 0; i < count; ++i) {
       const Source& source = list.size() == 1 ? list.front() : list[i];
@@ -121,11 +129,13 @@ Result<Tensor> read_input(const TensorSpec& input, const fs::path& file, const P
   if (has_picture_extension(file)) {
     const auto preprocessor = preprocessors.find(input.name);
     if (preprocessor != preprocessors.end()) return preprocessor->second.run(file);
-    return make_error(ErrorCode::kUsage,
-                      fmt::format("nothing says how a picture becomes input '{}' ({}); give --contract deploy.yaml with its "
-                                  "preprocessing, or a tensor (.npy, .npz, .pb)",
-                                  input.name, input.type),
-                      {}, file.string());
+    return make_error(
+        ErrorCode::kUsage,
+        fmt::format(
+            "nothing says how a picture becomes input '{}' ({}); give --contract deploy.yaml with its "
+            "preprocessing, or a tensor (.npy, .npz, .pb)",
+            input.name, input.type),
+        {}, file.string());
   }
   if (file.extension() == ".npz") {
     TARMAC_TRY(const auto arrays, read_npz(file));

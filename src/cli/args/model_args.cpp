@@ -8,8 +8,9 @@ namespace tarmac::cli {
 
 Result<Model> load_onnx_model(const std::filesystem::path& path) {
   if (!is_plan(path)) return load_model(path);
-  return make_error(ErrorCode::kInvalidInput, "expected an ONNX model, found a plan; give the model that it was made from",
-                    {}, path.string());
+  return make_error(ErrorCode::kInvalidInput,
+                    "expected an ONNX model, found a plan; give the model that it was made from", {},
+                    path.string());
 }
 
 Result<LoadedModel> load_model_or_plan(const std::filesystem::path& path, const std::string& target,
@@ -24,8 +25,9 @@ Result<LoadedModel> load_model_or_plan(const std::filesystem::path& path, const 
   TARMAC_TRY(const PlanFile plan, PlanFile::open(path));
   const PlanInfo& info = plan.info();
   if (!target.empty() && target != info.target) {
-    return make_error(ErrorCode::kMismatch, "the plan was built for target " + info.target + ", asked for was " + target +
-                                                "; leave the target out or rebuild the plan",
+    return make_error(ErrorCode::kMismatch,
+                      "the plan was built for target " + info.target + ", asked for was " + target +
+                          "; leave the target out or rebuild the plan",
                       {}, path.string());
   }
   TARMAC_TRY(loaded.target, open_target(info.target));

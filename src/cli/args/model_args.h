@@ -12,7 +12,8 @@
 
 namespace tarmac::cli {
 
-/// load_model() of an ONNX file; a plan is refused with kInvalidInput, since it cannot be transformed any more.
+/// load_model() of an ONNX file; a plan is refused with kInvalidInput, since it cannot be transformed any
+/// more.
 Result<Model> load_onnx_model(const std::filesystem::path& path);
 
 /// An ONNX file or plan with the target and options it runs with.
@@ -23,8 +24,9 @@ struct LoadedModel {
   std::optional<PlanInfo> plan;
 };
 
-/// `target` empty: the plan's own, else "openvino". A plan brings its own target, providers and core budget (unless
-/// options.cores is set). Errors: load_model()'s, inspect_plan()'s, kUsage and kUnavailable (target), kMismatch.
+/// `target` empty: the plan's own, else "openvino". A plan brings its own target, providers and core budget
+/// (unless options.cores is set). Errors: load_model()'s, inspect_plan()'s, kUsage and kUnavailable (target),
+/// kMismatch.
 Result<LoadedModel> load_model_or_plan(const std::filesystem::path& path, const std::string& target,
                                        const CompileOptions& options);
 

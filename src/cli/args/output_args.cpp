@@ -25,16 +25,19 @@ Status check_output_file(const fs::path& path) {
   std::error_code ignored;
   const fs::file_status status = fs::status(path, ignored);
   if (fs::is_directory(status)) {
-    return make_error(ErrorCode::kInvalidInput, "expected a file name for the output, found a folder; add a file name",
-                      {}, path.string());
+    return make_error(ErrorCode::kInvalidInput,
+                      "expected a file name for the output, found a folder; add a file name", {},
+                      path.string());
   }
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    return make_error(ErrorCode::kInvalidInput, "expected a file for the output, found a special file; choose another name",
-                      {}, path.string());
+    return make_error(ErrorCode::kInvalidInput,
+                      "expected a file for the output, found a special file; choose another name", {},
+                      path.string());
   }
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   if (!fs::is_directory(folder, ignored)) {
-    return make_error(ErrorCode::kNotFound, "the output's folder does not exist; make it first", {}, folder.string());
+    return make_error(ErrorCode::kNotFound, "the output's folder does not exist; make it first", {},
+                      folder.string());
   }
   return check_writable(folder);
 }

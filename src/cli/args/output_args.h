@@ -7,8 +7,8 @@
 
 namespace tarmac::cli {
 
-/// OK when a file can be written there. Errors: kInvalidInput (a folder, a device), kNotFound (no such folder), kIo
-/// (not writable).
+/// OK when a file can be written there. Errors: kInvalidInput (a folder, a device), kNotFound (no such
+/// folder), kIo (not writable).
 Status check_output_file(const std::filesystem::path& path);
 
 /// Makes the folder where it is missing and checks that files can be written in it.

@@ -72,7 +72,8 @@ Result<PlanProfile> parse_profile(const std::string& text) {
       return make_error(ErrorCode::kUsage, "every size must have MIN <= OPT <= MAX, found '" + part + "'");
     }
     if (!profile.emplace(named.first, std::move(spec)).second) {
-      return make_error(ErrorCode::kUsage, "input '" + named.first + "' stands twice in the profile '" + text + "'");
+      return make_error(ErrorCode::kUsage,
+                        "input '" + named.first + "' stands twice in the profile '" + text + "'");
     }
   }
   return profile;

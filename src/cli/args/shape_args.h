@@ -14,11 +14,12 @@ namespace tarmac::cli {
 /// "1x3x224x224"; "" is a scalar's shape. Errors: kUsage.
 Result<Shape> parse_shape(const std::string& text);
 
-/// "NAME:1x3x224x224". The name ends at the last colon, since names of inputs may hold colons. Errors: kUsage.
+/// "NAME:1x3x224x224". The name ends at the last colon, since names of inputs may hold colons. Errors:
+/// kUsage.
 Result<std::pair<std::string, Shape>> parse_named_shape(const std::string& text);
 
-/// Each text is "NAME:MIN,OPT,MAX" (or one shape for all three), several of them in one text separated by semicolons:
-/// one profile. Errors: kUsage, also when a size of OPT is not between those of MIN and MAX.
+/// Each text is "NAME:MIN,OPT,MAX" (or one shape for all three), several of them in one text separated by
+/// semicolons: one profile. Errors: kUsage, also when a size of OPT is not between those of MIN and MAX.
 Result<PlanProfile> parse_profile(const std::string& text);
 
 }  // namespace tarmac::cli

@@ -4,13 +4,17 @@
 
 namespace tarmac::cli {
 
-CLI::Option* TargetArgs::add(CLI::App& command, const std::string& type_name, const std::string& description) {
-  command.add_option("--providers", providers, "ONNX Runtime's execution providers, most wanted first (default: CPU)")
+CLI::Option* TargetArgs::add(CLI::App& command, const std::string& type_name,
+                             const std::string& description) {
+  command
+      .add_option("--providers", providers,
+                  "ONNX Runtime's execution providers, most wanted first (default: CPU)")
       ->type_name("NAME[,NAME]")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->group("Target");
-  command.add_flag("--allow-fallback", allow_fallback, "Let nodes run on a later provider than the first")->group("Target");
+  command.add_flag("--allow-fallback", allow_fallback, "Let nodes run on a later provider than the first")
+      ->group("Target");
   command.add_option("--cores", cores, "Threads that a model may use (default: all)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024))

@@ -55,9 +55,11 @@ Status choose_batch(const std::vector<TensorInfo>& inputs, std::int64_t batch, S
     if (choice.shapes.contains(input.name) || !input.type.shape || input.type.shape->empty()) continue;
     const Dim& first = input.type.shape->front();
     if (first.known() && *first.size != batch) {
-      return make_error(ErrorCode::kUsage, fmt::format("--batch {}: input '{}' has a fixed batch size of {}; export the model with "
-                                                       "a dynamic batch, or leave --batch out",
-                                                       batch, input.name, *first.size));
+      return make_error(
+          ErrorCode::kUsage,
+          fmt::format("--batch {}: input '{}' has a fixed batch size of {}; export the model with "
+                      "a dynamic batch, or leave --batch out",
+                      batch, input.name, *first.size));
     }
     if (!first.symbol.empty()) choice.symbols[first.symbol] = batch;
     if (!first.known() && first.symbol.empty()) {
@@ -78,7 +80,8 @@ Result<ShapeChoice> choose_shapes(const BenchArgs& args, const Subject& subject)
   if (args.batch > 0) {
     TARMAC_CHECK_OK(choose_batch(subject.executable->inputs(), args.batch, choice));
   } else if (subject.loaded.plan && !subject.loaded.plan->profiles.empty()) {
-    for (const auto& [name, spec] : subject.loaded.plan->profiles.front()) choice.shapes.emplace(name, spec.opt);
+    for (const auto& [name, spec] : subject.loaded.plan->profiles.front())
+      choice.shapes.emplace(name, spec.opt);
   }
   return choice;
 }
@@ -90,7 +93,8 @@ Result<Subject> prepare(const BenchArgs& args, const std::string& target, Run& r
   const auto begin = std::chrono::steady_clock::now();
   auto executable = compile_model(*subject.loaded.target, copy, subject.loaded.options, run.progress);
   if (!executable) return std::move(executable).error();
-  subject.compile_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
+  subject.compile_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
   subject.executable = *std::move(executable);
   TARMAC_TRY(const ShapeChoice choice, choose_shapes(args, subject));
   TARMAC_TRY(subject.inputs, random_inputs(subject.executable->inputs(), choice, 1));
@@ -101,8 +105,8 @@ Result<Subject> prepare(const BenchArgs& args, const std::string& target, Run& r
   return subject;
 }
 
-/// One stream: all targets in turns, so that they meet the same machine. Several streams: one target after another, each
-/// with all its streams at once.
+/// One stream: all targets in turns, so that they meet the same machine. Several streams: one target after
+/// another, each with all its streams at once.
 Status measure(const BenchArgs& args, std::vector<Subject>& subjects, Run& run) {
   MeasureOptions options;
   options.duration_s = args.duration_s;
@@ -114,7 +118,8 @@ Status measure(const BenchArgs& args, std::vector<Subject>& subjects, Run& run) 
     for (std::size_t i = 0; i < subjects.size(); ++i) subjects[i].times_ns = std::move(times[i]);
   } else {
     for (Subject& subject : subjects) {
-      TARMAC_TRY(Throughput throughput, measure_throughput(subject.context_pointers(), options, run.progress));
+      TARMAC_TRY(Throughput throughput,
+                 measure_throughput(subject.context_pointers(), options, run.progress));
       subject.runs_per_s = throughput.runs_per_second();
       subject.times_ns = std::move(throughput.latency_ns);
     }
@@ -150,7 +155,8 @@ Status profile(Subject& subject, Run& run) {
     node.time_ns /= kProfiledRuns;
     subject.nodes.push_back(std::move(node));
   }
-  std::stable_sort(subject.nodes.begin(), subject.nodes.end(), [](const auto& a, const auto& b) { return a.time_ns > b.time_ns; });
+  std::stable_sort(subject.nodes.begin(), subject.nodes.end(),
+                   [](const auto& a, const auto& b) { return a.time_ns > b.time_ns; });
   return {};
 }
 
@@ -158,28 +164,33 @@ Json to_json(const BenchArgs& args, const Subject& subject, const LatencyHistogr
   Json inputs = Json::object();
   for (const auto& [name, tensor] : subject.inputs) inputs[name] = tensor.shape();
   const LatencySummary& latency = subject.latency;
-  Json json = {{"target", subject.loaded.target->name()},
-               {"engine_version", subject.loaded.target->version()},
-               {"notes", subject.executable->notes()},
-               {"inputs", inputs},
-               {"compile_ns", subject.compile_ns},
-               {"latency_ns",
-                {{"samples", latency.samples},
-                 {"min", latency.min_ns},
-                 {"mean", latency.mean_ns},
-                 {"stddev", latency.stddev_ns},
-                 {"p50", latency.p50_ns},
-                 {"p90", latency.p90_ns},
-                 {"p99", latency.p99_ns},
-                 {"p99.9", latency.p999_ns},
-                 {"max", latency.max_ns}}},
-               {"histogram", {{"first_ns", histogram.first_ns}, {"bin_ns", histogram.bin_ns}, {"counts", histogram.counts}}},
-               {"inferences_per_s", subject.runs_per_s}};
+  Json json = {
+      {"target", subject.loaded.target->name()},
+      {"engine_version", subject.loaded.target->version()},
+      {"notes", subject.executable->notes()},
+      {"inputs", inputs},
+      {"compile_ns", subject.compile_ns},
+      {"latency_ns",
+       {{"samples", latency.samples},
+        {"min", latency.min_ns},
+        {"mean", latency.mean_ns},
+        {"stddev", latency.stddev_ns},
+        {"p50", latency.p50_ns},
+        {"p90", latency.p90_ns},
+        {"p99", latency.p99_ns},
+        {"p99.9", latency.p999_ns},
+        {"max", latency.max_ns}}},
+      {"histogram",
+       {{"first_ns", histogram.first_ns}, {"bin_ns", histogram.bin_ns}, {"counts", histogram.counts}}},
+      {"inferences_per_s", subject.runs_per_s}};
   if (args.batch > 0) json["samples_per_s"] = subject.runs_per_s * static_cast<double>(args.batch);
   if (args.profile) {
     json["nodes"] = Json::array();
     for (const NodeTime& node : subject.nodes) {
-      json["nodes"].push_back({{"node", node.node}, {"operator", node.op_type}, {"kernel", node.kernel}, {"time_ns", node.time_ns}});
+      json["nodes"].push_back({{"node", node.node},
+                               {"operator", node.op_type},
+                               {"kernel", node.kernel},
+                               {"time_ns", node.time_ns}});
     }
   }
   return json;
@@ -188,13 +199,17 @@ Json to_json(const BenchArgs& args, const Subject& subject, const LatencyHistogr
 void print_nodes(Output& output, const Subject& subject) {
   std::int64_t total_ns = 0;
   for (const NodeTime& node : subject.nodes) total_ns += node.time_ns;
-  Table table({{"node"}, {"operator"}, {"kernel"}, {"time", Table::Align::kRight}, {"share", Table::Align::kRight}});
+  Table table(
+      {{"node"}, {"operator"}, {"kernel"}, {"time", Table::Align::kRight}, {"share", Table::Align::kRight}});
   for (std::size_t i = 0; i < std::min(kShownNodes, subject.nodes.size()); ++i) {
     const NodeTime& node = subject.nodes[i];
-    const double share = total_ns > 0 ? 100 * static_cast<double>(node.time_ns) / static_cast<double>(total_ns) : 0;
-    table.add({node.node, node.op_type, node.kernel, format_time(static_cast<double>(node.time_ns)), fmt::format("{:.1f} %", share)});
+    const double share =
+        total_ns > 0 ? 100 * static_cast<double>(node.time_ns) / static_cast<double>(total_ns) : 0;
+    table.add({node.node, node.op_type, node.kernel, format_time(static_cast<double>(node.time_ns)),
+               fmt::format("{:.1f} %", share)});
   }
-  output.line("Slowest of {} nodes (profiled, {} in all):", subject.nodes.size(), format_time(static_cast<double>(total_ns)));
+  output.line("Slowest of {} nodes (profiled, {} in all):", subject.nodes.size(),
+              format_time(static_cast<double>(total_ns)));
   table.print(output);
 }
 
@@ -213,23 +228,29 @@ Status report(const BenchArgs& args, const std::vector<Subject>& subjects, Run& 
   for (const Subject& subject : subjects) {
     const LatencySummary& latency = subject.latency;
     const auto time = [](auto ns) { return format_time(static_cast<double>(ns)); };
-    table.add({subject.loaded.target->name(), time(subject.compile_ns), time(latency.mean_ns), time(latency.p50_ns),
-               time(latency.p90_ns), time(latency.p99_ns), time(latency.p999_ns), fmt::format("{:.1f}", subject.runs_per_s),
-               args.batch > 0 ? fmt::format("{:.1f}", subject.runs_per_s * static_cast<double>(args.batch)) : ""});
+    table.add(
+        {subject.loaded.target->name(), time(subject.compile_ns), time(latency.mean_ns), time(latency.p50_ns),
+         time(latency.p90_ns), time(latency.p99_ns), time(latency.p999_ns),
+         fmt::format("{:.1f}", subject.runs_per_s),
+         args.batch > 0 ? fmt::format("{:.1f}", subject.runs_per_s * static_cast<double>(args.batch)) : ""});
   }
-  output.line("{}: {} s on each target, {} stream{}, made-up inputs", args.model, args.duration_s, args.streams, args.streams == 1 ? "" : "s");
-  for (const auto& [name, tensor] : subjects.front().inputs) output.line("  {} {}", name, tarmac::to_string(tensor.shape()));
+  output.line("{}: {} s on each target, {} stream{}, made-up inputs", args.model, args.duration_s,
+              args.streams, args.streams == 1 ? "" : "s");
+  for (const auto& [name, tensor] : subjects.front().inputs)
+    output.line("  {} {}", name, tarmac::to_string(tensor.shape()));
   table.print(output);
   for (const Subject& subject : subjects) {
     TARMAC_TRY(const LatencyHistogram histogram, make_histogram(subject.times_ns, kBins));
     output.json()["results"].push_back(to_json(args, subject, histogram));
-    output.line("Latency on {} ({} runs)", subject.loaded.target->version(), format_count(subject.latency.samples));
+    output.line("Latency on {} ({} runs)", subject.loaded.target->version(),
+                format_count(subject.latency.samples));
     print(output, histogram);
     if (args.profile) print_nodes(output, subject);
     for (const std::string& note : subject.executable->notes()) output.line("Note: {}", note);
   }
   if (const auto memory = memory_use()) {
-    output.json()["memory"] = {{"resident_bytes", memory->resident_bytes}, {"peak_resident_bytes", memory->peak_resident_bytes}};
+    output.json()["memory"] = {{"resident_bytes", memory->resident_bytes},
+                               {"peak_resident_bytes", memory->peak_resident_bytes}};
     output.line("Memory of this process: {} now, {} at most", format_bytes(memory->resident_bytes),
                 format_bytes(memory->peak_resident_bytes));
   }
@@ -255,16 +276,22 @@ Status bench(const BenchArgs& args, Run& run) {
 
 void add_bench(Commands& commands) {
   const auto args = std::make_shared<BenchArgs>();
-  CLI::App& command = commands.add("bench", "Time a model: latency, throughput, memory, and time per node",
-                                   {"tarmac bench model.onnx --target openvino,onnxruntime", "tarmac bench model.plan --duration 10 --json",
-                                    "tarmac bench model.onnx --batch 8 --streams 2", "tarmac bench model.onnx --shape image:1x3x224x224 --profile"},
-                                   [args](Run& run) { return bench(*args, run); });
+  CLI::App& command = commands.add(
+      "bench", "Time a model: latency, throughput, memory, and time per node",
+      {"tarmac bench model.onnx --target openvino,onnxruntime",
+       "tarmac bench model.plan --duration 10 --json", "tarmac bench model.onnx --batch 8 --streams 2",
+       "tarmac bench model.onnx --shape image:1x3x224x224 --profile"},
+      [args](Run& run) { return bench(*args, run); });
   command.add_option("model", args->model, "ONNX file or plan")->type_name("MODEL|PLAN")->required();
-  command.add_option("--batch", args->batch, "Batch size, for inputs whose first size is open")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  command.add_option("--batch", args->batch, "Batch size, for inputs whose first size is open")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20));
   command.add_option("--streams", args->streams, "Inferences at a time, each in its own thread (default: 1)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--shape", args->shapes, "Shape of an input; repeat it for further inputs")->type_name("NAME:SHAPE")->allow_extra_args(false);
+  command.add_option("--shape", args->shapes, "Shape of an input; repeat it for further inputs")
+      ->type_name("NAME:SHAPE")
+      ->allow_extra_args(false);
   command.add_option("--duration", args->duration_s, "Seconds of measured runs on each target (default: 2)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.01, 86400.0));

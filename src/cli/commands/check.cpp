@@ -42,18 +42,23 @@ void print_problems(Output& output, const std::vector<Group>& groups) {
   constexpr std::size_t kShownNodes = 5;
   for (const Group& group : groups) {
     if (group.verdict == Verdict::kSupported) continue;
-    output.line("  {} ({}, {} nodes): {}", group.operator_name, to_string(group.verdict), group.nodes.size(), group.reason);
+    output.line("  {} ({}, {} nodes): {}", group.operator_name, to_string(group.verdict), group.nodes.size(),
+                group.reason);
     if (!group.remedy.empty()) output.line("    what to do: {}", group.remedy);
     const auto shown = std::min(kShownNodes, group.nodes.size());
-    output.line("    nodes: {}{}", fmt::join(group.nodes.begin(), group.nodes.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                group.nodes.size() > shown ? fmt::format(" and {} more", group.nodes.size() - shown) : "");
+    output.line(
+        "    nodes: {}{}",
+        fmt::join(group.nodes.begin(), group.nodes.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+        group.nodes.size() > shown ? fmt::format(" and {} more", group.nodes.size() - shown) : "");
   }
 }
 
 Json to_json(const std::vector<NodeVerdict>& verdicts) {
   Json nodes = Json::array();
   for (const NodeVerdict& verdict : verdicts) {
-    Json node = {{"node", verdict.node}, {"operator", operator_name(verdict)}, {"verdict", to_string(verdict.verdict)}};
+    Json node = {{"node", verdict.node},
+                 {"operator", operator_name(verdict)},
+                 {"verdict", to_string(verdict.verdict)}};
     if (!verdict.reason.empty()) node["reason"] = verdict.reason;
     if (!verdict.remedy.empty()) node["remedy"] = verdict.remedy;
     nodes.push_back(std::move(node));
@@ -64,7 +69,8 @@ Json to_json(const std::vector<NodeVerdict>& verdicts) {
 /// Whether every node may run: a fallback counts only if the caller allows it.
 const NodeVerdict* first_problem(const std::vector<NodeVerdict>& verdicts, bool allow_fallback) {
   for (const NodeVerdict& verdict : verdicts) {
-    if (verdict.verdict == Verdict::kRefused || (verdict.verdict == Verdict::kFallback && !allow_fallback)) return &verdict;
+    if (verdict.verdict == Verdict::kRefused || (verdict.verdict == Verdict::kFallback && !allow_fallback))
+      return &verdict;
   }
   return nullptr;
 }
@@ -84,9 +90,9 @@ Status check(const CheckArgs& args, Run& run) {
     std::map<Verdict, std::size_t> counts;
     for (const NodeVerdict& verdict : verdicts) ++counts[verdict.verdict];
     const NodeVerdict* const problem = first_problem(verdicts, args.target.allow_fallback);
-    run.output.line("{} ({}): {}; {} nodes supported, {} fallback, {} refused", target->name(), target->version(),
-                    problem == nullptr ? "runs" : "does not run", counts[Verdict::kSupported], counts[Verdict::kFallback],
-                    counts[Verdict::kRefused]);
+    run.output.line("{} ({}): {}; {} nodes supported, {} fallback, {} refused", target->name(),
+                    target->version(), problem == nullptr ? "runs" : "does not run",
+                    counts[Verdict::kSupported], counts[Verdict::kFallback], counts[Verdict::kRefused]);
     print_problems(run.output, groups);
     list.push_back({{"target", target->name()},
                     {"engine_version", target->version()},
@@ -96,10 +102,11 @@ Status check(const CheckArgs& args, Run& run) {
                     {"refused", counts[Verdict::kRefused]},
                     {"nodes", to_json(verdicts)}});
     if (problem != nullptr && status.ok()) {
-      status = make_error(ErrorCode::kUnsupported,
-                          fmt::format("target {} does not run {}: {}{}{}", target->name(), operator_name(*problem),
-                                      problem->reason, problem->remedy.empty() ? "" : "; ", problem->remedy),
-                          problem->node, args.model);
+      status =
+          make_error(ErrorCode::kUnsupported,
+                     fmt::format("target {} does not run {}: {}{}{}", target->name(), operator_name(*problem),
+                                 problem->reason, problem->remedy.empty() ? "" : "; ", problem->remedy),
+                     problem->node, args.model);
     }
   }
   return status;
@@ -111,7 +118,8 @@ void add_check(Commands& commands) {
   const auto args = std::make_shared<CheckArgs>();
   CLI::App& command =
       commands.add("check", "Say for every node whether a target runs it, why not, and what to do",
-                   {"tarmac check model.onnx --target openvino", "tarmac check model.onnx --target openvino,onnxruntime --json",
+                   {"tarmac check model.onnx --target openvino",
+                    "tarmac check model.onnx --target openvino,onnxruntime --json",
                     "tarmac check model.onnx --target onnxruntime --providers CUDA,CPU --allow-fallback"},
                    [args](Run& run) { return check(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();

@@ -60,7 +60,8 @@ Status check_profile_names(const std::vector<PlanProfile>& profiles, const Model
       std::string names;
       for (const Value* known : model.graph->inputs()) names += (names.empty() ? "" : ", ") + known->name();
       if (input == nullptr || !input->is_input()) {
-        return make_error(ErrorCode::kNotFound, "the profile names input '" + name + "'; the model's inputs are " + names);
+        return make_error(ErrorCode::kNotFound,
+                          "the profile names input '" + name + "'; the model's inputs are " + names);
       }
       const auto& dims = input->type.shape;
       bool fits = !dims || dims->size() == spec.opt.size();
@@ -68,9 +69,10 @@ Status check_profile_names(const std::vector<PlanProfile>& profiles, const Model
         fits = !(*dims)[i].known() || (*(*dims)[i].size == spec.min[i] && *(*dims)[i].size == spec.max[i]);
       }
       if (!fits) {
-        return make_error(ErrorCode::kInvalidInput, "the profile of input '" + name + "', " + tarmac::to_string(spec.min) +
-                                                        " to " + tarmac::to_string(spec.max) + ", does not fit its type " +
-                                                        tarmac::to_string(input->type));
+        return make_error(ErrorCode::kInvalidInput,
+                          "the profile of input '" + name + "', " + tarmac::to_string(spec.min) + " to " +
+                              tarmac::to_string(spec.max) + ", does not fit its type " +
+                              tarmac::to_string(input->type));
       }
     }
   }
@@ -97,7 +99,8 @@ Status bind_made_up_inputs(Candidate& candidate, const std::vector<PlanProfile>&
 }
 
 /// Times the candidates that work in turns, and returns the one with the lowest median.
-Result<Candidate*> fastest(std::vector<Candidate>& candidates, const std::vector<PlanProfile>& profiles, Run& run) {
+Result<Candidate*> fastest(std::vector<Candidate>& candidates, const std::vector<PlanProfile>& profiles,
+                           Run& run) {
   std::vector<Candidate*> working;
   std::vector<Context*> contexts;
   for (Candidate& candidate : candidates) {
@@ -118,19 +121,28 @@ Result<Candidate*> fastest(std::vector<Candidate>& candidates, const std::vector
 }
 
 void print(Output& output, const std::vector<Candidate>& candidates, const Candidate& chosen) {
-  Table table({{"target"}, {"compile", Table::Align::kRight}, {"p50", Table::Align::kRight}, {"p99", Table::Align::kRight}, {""}});
+  Table table({{"target"},
+               {"compile", Table::Align::kRight},
+               {"p50", Table::Align::kRight},
+               {"p99", Table::Align::kRight},
+               {""}});
   Json& list = output.json()["candidates"] = Json::array();
   for (const Candidate& candidate : candidates) {
-    Json entry = {{"target", candidate.target->name()}, {"chosen", &candidate == &chosen}, {"compile_ns", candidate.compile_ns}};
+    Json entry = {{"target", candidate.target->name()},
+                  {"chosen", &candidate == &chosen},
+                  {"compile_ns", candidate.compile_ns}};
     if (!candidate.failure.empty()) entry["failure"] = candidate.failure;
     if (candidate.latency) {
       entry["p50_ns"] = candidate.latency->p50_ns;
       entry["p99_ns"] = candidate.latency->p99_ns;
     }
     list.push_back(std::move(entry));
-    const auto time = [&](std::int64_t ns) { return candidate.latency ? format_time(static_cast<double>(ns)) : "-"; };
+    const auto time = [&](std::int64_t ns) {
+      return candidate.latency ? format_time(static_cast<double>(ns)) : "-";
+    };
     table.add({candidate.target->name(), format_time(static_cast<double>(candidate.compile_ns)),
-               time(candidate.latency ? candidate.latency->p50_ns : 0), time(candidate.latency ? candidate.latency->p99_ns : 0),
+               time(candidate.latency ? candidate.latency->p50_ns : 0),
+               time(candidate.latency ? candidate.latency->p99_ns : 0),
                &candidate == &chosen ? "chosen" : candidate.failure});
   }
   table.print(output);
@@ -156,7 +168,8 @@ Status compile_command(const CompileArgs& args, Run& run) {
     options.files_must_exist = false;
     TARMAC_TRY(const Contract contract, load_contract(args.contract, options));
     TARMAC_TRY(content.contract_text, read_file(args.contract));
-    if (content.info.profiles.empty() && !contract.profiles.empty()) content.info.profiles.push_back(contract.profiles);
+    if (content.info.profiles.empty() && !contract.profiles.empty())
+      content.info.profiles.push_back(contract.profiles);
   }
   TARMAC_TRY(Model model, load_onnx_model(args.model));
   TARMAC_CHECK_OK(check_profile_names(content.info.profiles, model));
@@ -171,9 +184,11 @@ Status compile_command(const CompileArgs& args, Run& run) {
       candidate.failure = status.error().str();
     }
   }
-  if (std::all_of(candidates.begin(), candidates.end(), [](const auto& candidate) { return !candidate.failure.empty(); })) {
+  if (std::all_of(candidates.begin(), candidates.end(),
+                  [](const auto& candidate) { return !candidate.failure.empty(); })) {
     std::string reasons;
-    for (const Candidate& candidate : candidates) reasons += "; " + candidate.target->name() + ": " + candidate.failure;
+    for (const Candidate& candidate : candidates)
+      reasons += "; " + candidate.target->name() + ": " + candidate.failure;
     return make_error(ErrorCode::kUnsupported, "no target compiles the model" + reasons, {}, args.model);
   }
   TARMAC_TRY(const Candidate* const chosen, fastest(candidates, content.info.profiles, run));
@@ -198,23 +213,29 @@ Status compile_command(const CompileArgs& args, Run& run) {
 
 void add_compile(Commands& commands) {
   const auto args = std::make_shared<CompileArgs>();
-  CLI::App& command = commands.add(
-      "compile", "Make a plan: one file with everything that running the model here needs",
-      {"tarmac compile model.onnx -o model.plan --target auto",
-       "tarmac compile model.onnx -o model.plan --target openvino --contract deploy.yaml",
-       "tarmac compile model.onnx -o model.plan --target openvino --profile 'image:1x3x96x48,4x3x96x48,8x3x96x48'"},
-      [args](Run& run) { return compile_command(*args, run); });
+  CLI::App& command =
+      commands.add("compile", "Make a plan: one file with everything that running the model here needs",
+                   {"tarmac compile model.onnx -o model.plan --target auto",
+                    "tarmac compile model.onnx -o model.plan --target openvino --contract deploy.yaml",
+                    "tarmac compile model.onnx -o model.plan --target openvino --profile "
+                    "'image:1x3x96x48,4x3x96x48,8x3x96x48'"},
+                   [args](Run& run) { return compile_command(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
   command.add_option("-o,--output", args->output, "File for the plan")->type_name("FILE")->required();
   command
       .add_option("--profile", args->profiles,
-                  "Shapes that the plan admits, 'NAME:MIN,OPT,MAX'; further inputs after ';', further profiles by repeating it "
+                  "Shapes that the plan admits, 'NAME:MIN,OPT,MAX'; further inputs after ';', further "
+                  "profiles by repeating it "
                   "(default: the contract's, else every shape)")
       ->type_name("PROFILE")
       ->allow_extra_args(false);
-  command.add_option("--contract", args->contract, "deploy.yaml whose preprocessing, labels and profiles go into the plan")
+  command
+      .add_option("--contract", args->contract,
+                  "deploy.yaml whose preprocessing, labels and profiles go into the plan")
       ->type_name("FILE");
-  args->target.add_one(command)->description("Engine, or auto: measure openvino and onnxruntime here and take the faster")->required();
+  args->target.add_one(command)
+      ->description("Engine, or auto: measure openvino and onnxruntime here and take the faster")
+      ->required();
 }
 
 }  // namespace tarmac::cli

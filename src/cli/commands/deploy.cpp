@@ -1,12 +1,12 @@
 #include "deploy/deploy.h"
 
-#include <fmt/format.h>
-
 #include <memory>
 
+#include "cli/args/output_args.h"
+#include "cli/args/target_args.h"
 #include "cli/commands/commands.h"
 #include "cli/memory_probe.h"
-#include "targets/target.h"
+#include "report/json.h"
 
 namespace tarmac::cli {
 namespace {
@@ -16,66 +16,96 @@ struct DeployArgs {
   std::string output_dir;
 };
 
-std::string percent(double fraction) { return fmt::format("{:.2f} %", fraction * 100); }
-
-std::string amount(double value, const std::string& unit) {
-  if (unit == "fraction") return percent(value);
+/// A measured or demanded number in its unit.
+std::string format_value(double value, const std::string& unit) {
+  if (unit == "fraction") return fmt::format("{:.2f} %", 100 * value);
   if (unit == "ns") return format_time(value);
   if (unit == "bytes") return format_bytes(static_cast<std::uint64_t>(value));
-  return fmt::format("{:.4g} {}", value, unit);
+  return fmt::format("{:.4g}{}{}", value, unit.empty() ? "" : " ", unit);
 }
 
-void print(Output& output, const DeployOutcome& outcome) {
-  using Align = Table::Align;
-  const report::DeployReport& report = outcome.report;
-  Table runs({{"variant"}, {"target"}, {"accuracy", Align::kRight}, {"p50", Align::kRight}, {"p99", Align::kRight},
-              {"samples/s", Align::kRight}});
+void print_runs(Output& output, const report::DeployReport& report) {
+  Table table({{"variant"},
+               {"target"},
+               {"accuracy", Table::Align::kRight},
+               {"p50", Table::Align::kRight},
+               {"p99", Table::Align::kRight},
+               {"samples/s", Table::Align::kRight},
+               {"peak memory", Table::Align::kRight},
+               {""}});
   for (const report::RunResult& run : report.runs) {
-    runs.add({run.variant, run.target, run.accuracy ? percent(run.accuracy->value) : "-",
-              format_time(static_cast<double>(run.latency->p50_ns)), format_time(static_cast<double>(run.latency->p99_ns)),
-              run.throughput ? fmt::format("{:.0f}", run.throughput->samples_per_s) : "-"});
+    const auto time = [&](auto member) {
+      return run.latency ? format_time(static_cast<double>((*run.latency).*member)) : std::string("-");
+    };
+    table.add({run.variant, run.target,
+               run.accuracy ? fmt::format("{:.2f} %", 100 * run.accuracy->value) : "-",
+               time(&LatencySummary::p50_ns), time(&LatencySummary::p99_ns),
+               run.throughput ? fmt::format("{:.0f}", run.throughput->samples_per_s) : "-",
+               run.peak_memory_bytes ? format_bytes(*run.peak_memory_bytes) : "-", run.failure});
   }
-  runs.print(output);
-  output.line();
-  Table acceptance({{"acceptance"}, {"variant"}, {"target"}, {"measured", Align::kRight}, {"limit", Align::kRight}, {""}});
-  for (const report::AcceptanceRow& row : report.acceptance) {
-    acceptance.add({row.criterion, row.variant, row.target, row.measured ? amount(*row.measured, row.unit) : "not measured",
-                    (row.bound == "at_least" ? ">= " : "<= ") + amount(row.limit, row.unit), row.passed ? "pass" : "FAIL"});
-  }
-  acceptance.print(output);
-  for (const std::string& note : report.notes) output.line("note: {}", note);
-  output.line();
-  for (const auto& plan : outcome.plans) output.line("Plan:   {}", plan.string());
-  output.line("Report: {}", outcome.report_html.string());
-  output.line("{}", report.passed ? "PASSED" : "FAILED");
+  table.print(output);
 }
 
-Status deploy(const DeployArgs& args, Run& run) {
+void print_acceptance(Output& output, const report::DeployReport& report) {
+  if (report.acceptance.empty()) return;
+  output.line("Acceptance");
+  Table table({{"criterion"},
+               {"target"},
+               {"variant"},
+               {"limit", Table::Align::kRight},
+               {"measured", Table::Align::kRight},
+               {""}});
+  for (const report::AcceptanceRow& row : report.acceptance) {
+    table.add({row.criterion, row.target, row.variant,
+               (row.bound == "at_least" ? ">= " : "<= ") + format_value(row.limit, row.unit),
+               row.measured ? format_value(*row.measured, row.unit) : "not measured",
+               row.passed ? "pass" : "FAIL"});
+  }
+  table.print(output);
+}
+
+Status deploy_command(const DeployArgs& args, Run& run) {
   ContractOptions contract_options;
-  for (const Target* target : all_targets()) contract_options.known_targets.push_back(target->name());
+  contract_options.known_targets = target_names();
   TARMAC_TRY(const Contract contract, load_contract(args.contract, contract_options));
   DeployOptions options;
-  options.output_folder = args.output_dir.empty() ? std::filesystem::path(contract.name + ".deploy") : std::filesystem::path(args.output_dir);
+  options.output_folder = args.output_dir.empty() ? contract.name + ".deploy" : args.output_dir;
+  TARMAC_CHECK_OK(make_output_folder(options.output_folder));
   options.measure_memory = measure_plan_memory;
-  TARMAC_TRY(const DeployOutcome outcome, tarmac::deploy(contract, options, run.progress));
-  run.output.json() = Json::parse(render_json(outcome.report));
-  print(run.output, outcome);
-  if (outcome.report.passed) return {};
-  std::string reasons;
-  for (const std::string& failure : outcome.report.failures) reasons += (reasons.empty() ? "" : "; ") + failure;
-  return make_error(ErrorCode::kAcceptance, "acceptance not met: " + reasons, {}, args.contract);
+  TARMAC_TRY(const DeployOutcome outcome, deploy(contract, options, run.progress));
+  const report::DeployReport& report = outcome.report;
+
+  Json& json = run.output.json() = report::to_json(report, false);
+  json["plans"] = Json::array();
+  for (const auto& plan : outcome.plans) json["plans"].push_back(plan.string());
+  json["report_html"] = outcome.report_html.string();
+  print_runs(run.output, report);
+  print_acceptance(run.output, report);
+  for (const auto& note : report.notes) run.output.line("Note: {}", note);
+  for (const auto& plan : outcome.plans) run.output.line("Plan: {}", plan.string());
+  run.output.line("Report: {}", outcome.report_html.string());
+  run.output.line("{}", report.passed ? "PASSED" : "FAILED");
+  if (report.passed) return {};
+  return make_error(ErrorCode::kAcceptance,
+                    fmt::format("acceptance not met: {}", fmt::join(report.failures, "; ")), {},
+                    args.contract);
 }
 
 }  // namespace
 
 void add_deploy(Commands& commands) {
   const auto args = std::make_shared<DeployArgs>();
-  CLI::App& command = commands.add("deploy", "Make a contract true: check, optimise, quantise, compile, evaluate, accept, report",
-                                   {"tarmac deploy deploy.yaml", "tarmac deploy deploy.yaml -o out",
-                                    "tarmac deploy deploy.yaml -o out --json > result.json"},
-                                   [args](Run& run) { return deploy(*args, run); });
-  command.add_option("contract", args->contract, "The contract")->type_name("deploy.yaml")->required();
-  command.add_option("-o,--output-dir", args->output_dir, "Folder for plans and report (default: NAME.deploy)")->type_name("DIR");
+  CLI::App& command = commands.add(
+      "deploy",
+      "Do all that a contract asks for: check, optimise, quantise, compile, evaluate, time, accept, report",
+      {"tarmac deploy deploy.yaml", "tarmac deploy examples/traffic_light/deploy.yaml -o build/demo",
+       "tarmac deploy deploy.yaml -o out --json"},
+      [args](Run& run) { return deploy_command(*args, run); });
+  command.add_option("contract", args->contract, "The contract, deploy.yaml")->type_name("FILE")->required();
+  command
+      .add_option("-o,--output-dir", args->output_dir,
+                  "Folder for plans, report.html and report.json (default: NAME.deploy)")
+      ->type_name("DIR");
 }
 
 }  // namespace tarmac::cli

@@ -23,7 +23,8 @@ Json to_json(const std::vector<TensorSpec>& specs) {
         std::visit([&](const auto& size) { shape.push_back(size); }, dim);
       }
     }
-    list.push_back({{"name", spec.name}, {"dtype", to_string(spec.dtype)}, {"shape", shape}, {"type", spec.type}});
+    list.push_back(
+        {{"name", spec.name}, {"dtype", to_string(spec.dtype)}, {"shape", shape}, {"type", spec.type}});
   }
   return list;
 }
@@ -41,8 +42,8 @@ Result<InspectOptions> parse_sizes(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     std::int64_t size = 0;
-    if (equals == std::string::npos || equals == 0 || !CLI::detail::lexical_cast(text.substr(equals + 1), size) ||
-        size < 0) {
+    if (equals == std::string::npos || equals == 0 ||
+        !CLI::detail::lexical_cast(text.substr(equals + 1), size) || size < 0) {
       return make_error(ErrorCode::kUsage, "expected SYMBOL=N such as batch=8, found '" + text + "'");
     }
     options.sizes[text.substr(0, equals)] = size;
@@ -52,7 +53,8 @@ Result<InspectOptions> parse_sizes(const std::vector<std::string>& texts) {
 
 void print_operators(Output& output, const ModelInfo& info) {
   std::vector<std::pair<std::string, std::int64_t>> operators(info.operators.begin(), info.operators.end());
-  std::stable_sort(operators.begin(), operators.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(operators.begin(), operators.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   output.line("Operators");
   Table table({{"operator"}, {"nodes", Table::Align::kRight}});
   for (const auto& [name, nodes] : operators) table.add({name, format_count(nodes)});
@@ -68,8 +70,8 @@ std::string opsets_text(const ModelInfo& info) {
 }
 
 void print(Output& output, const std::string& path, const ModelInfo& info) {
-  output.line("{}: ONNX model, {}, IR version {}, opset {}", path, format_bytes(info.file_bytes), info.ir_version,
-              opsets_text(info));
+  output.line("{}: ONNX model, {}, IR version {}, opset {}", path, format_bytes(info.file_bytes),
+              info.ir_version, opsets_text(info));
   if (!info.producer.empty()) output.line("Producer: {}", info.producer);
   output.line("SHA-256: {}", info.digest);
   print(output, "Inputs", info.inputs);
@@ -116,7 +118,8 @@ Json to_json(const ModelInfo& info) {
 
 Json to_json(const PlanProfile& profile) {
   Json json = Json::object();
-  for (const auto& [input, spec] : profile) json[input] = {{"min", spec.min}, {"opt", spec.opt}, {"max", spec.max}};
+  for (const auto& [input, spec] : profile)
+    json[input] = {{"min", spec.min}, {"opt", spec.opt}, {"max", spec.max}};
   return json;
 }
 
@@ -160,7 +163,8 @@ void print(Output& output, const std::string& path, const PlanInfo& info) {
               info.format_version, info.tool_version);
   output.line("Target: {} ({}), {} cores, precision {}", info.target, info.engine_version,
               info.cores == 0 ? "all" : std::to_string(info.cores), info.precision);
-  output.line("Processor: {}", info.cpu_features.empty() ? "any" : fmt::format("{}", fmt::join(info.cpu_features, " ")));
+  output.line("Processor: {}",
+              info.cpu_features.empty() ? "any" : fmt::format("{}", fmt::join(info.cpu_features, " ")));
   print(output, "Inputs", info.inputs);
   print(output, "Outputs", info.outputs);
   if (!info.profiles.empty()) {
@@ -168,7 +172,8 @@ void print(Output& output, const std::string& path, const PlanInfo& info) {
     Table table({{"input"}, {"min"}, {"opt"}, {"max"}});
     for (const PlanProfile& profile : info.profiles) {
       for (const auto& [input, spec] : profile) {
-        table.add({input, tarmac::to_string(spec.min), tarmac::to_string(spec.opt), tarmac::to_string(spec.max)});
+        table.add(
+            {input, tarmac::to_string(spec.min), tarmac::to_string(spec.opt), tarmac::to_string(spec.max)});
       }
     }
     table.print(output);
@@ -208,7 +213,9 @@ void add_inspect(Commands& commands) {
                                     "tarmac inspect model.plan --json"},
                                    [args](Run& run) { return inspect(*args, run); });
   command.add_option("model", args->path, "ONNX file or plan")->type_name("MODEL|PLAN")->required();
-  command.add_option("--size", args->sizes, "Size that a symbol of the shapes stands for in the counts (default: 1)")
+  command
+      .add_option("--size", args->sizes,
+                  "Size that a symbol of the shapes stands for in the counts (default: 1)")
       ->type_name("SYMBOL=N")
       ->allow_extra_args(false);
 }

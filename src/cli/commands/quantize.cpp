@@ -31,35 +31,41 @@ struct QuantizeArgs {
 /// What the command line knows but this version cannot do is told apart from what is misspelt.
 Status check_available(const QuantizeArgs& args) {
   if (args.mode == "dynamic") {
-    return make_error(ErrorCode::kUnsupported, "--mode dynamic is not available yet; there are static and weight-only");
+    return make_error(ErrorCode::kUnsupported,
+                      "--mode dynamic is not available yet; there are static and weight-only");
   }
   if (args.bits != 8) {
-    return make_error(ErrorCode::kUnsupported, fmt::format("--bits {} is not available yet; there is 8", args.bits));
+    return make_error(ErrorCode::kUnsupported,
+                      fmt::format("--bits {} is not available yet; there is 8", args.bits));
   }
   if (args.method != "minmax") {
-    return make_error(ErrorCode::kUnsupported, "--method " + args.method + " is not available yet; there is minmax");
+    return make_error(ErrorCode::kUnsupported,
+                      "--method " + args.method + " is not available yet; there is minmax");
   }
   if (args.mode == "static" && !args.data.given()) {
     return make_error(ErrorCode::kUsage,
-                      "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, or --data FILE.npz");
+                      "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, or "
+                      "--data FILE.npz");
   }
   return {};
 }
 
 Result<Ranges> calibrate(const QuantizeArgs& args, const Model& model, const OpenData& data, Run& run) {
-  TARMAC_TRY(Target* const target, args.target.name().empty() ? reference_target() : open_target(args.target.name()));
+  TARMAC_TRY(Target* const target,
+             args.target.name().empty() ? reference_target() : open_target(args.target.name()));
   TARMAC_TRY(const BatchSource batches, data.batches(kBatch));
   run.progress.start("calibrate", data.batch_count(kBatch));
   TARMAC_TRY(Calibration calibration, calibrate_minmax(model, activations_to_quantize(model), *target,
                                                        args.target.compile_options(), batches, run.progress));
   run.progress.finish();
-  run.output.line("Calibrated on {} samples of {} with {} in {}: {} ranges", format_count(static_cast<std::int64_t>(data.samples())),
-                  data.path(), target->name(), format_time(static_cast<double>(calibration.time_ns)), calibration.ranges.size());
+  run.output.line("Calibrated on {} samples of {} with {} in {}: {} ranges",
+                  format_count(static_cast<std::int64_t>(data.samples())), data.path(), target->name(),
+                  format_time(static_cast<double>(calibration.time_ns)), calibration.ranges.size());
   Json ranges = Json::object();
   for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.min, range.max};
-  run.output.json()["calibration"] = {{"method", args.method},        {"samples", data.samples()}, {"data", data.path()},
-                                      {"target", target->name()},     {"time_ns", calibration.time_ns},
-                                      {"ranges", std::move(ranges)}};
+  run.output.json()["calibration"] = {
+      {"method", args.method},    {"samples", data.samples()},      {"data", data.path()},
+      {"target", target->name()}, {"time_ns", calibration.time_ns}, {"ranges", std::move(ranges)}};
   return std::move(calibration.ranges);
 }
 
@@ -68,18 +74,23 @@ void report(const QuantizeReport& report, Run& run) {
   Table table({{"stays in float"}, {"operator"}, {"reason"}});
   Json& nodes = run.output.json()["nodes"] = Json::array();
   for (const QuantizedNode& node : report.nodes) {
-    nodes.push_back({{"node", node.node}, {"operator", node.op_type}, {"quantized", node.quantized}, {"reason", node.reason}});
+    nodes.push_back({{"node", node.node},
+                     {"operator", node.op_type},
+                     {"quantized", node.quantized},
+                     {"reason", node.reason}});
     quantized += node.quantized ? 1 : 0;
     if (!node.quantized) table.add({node.node, node.op_type, node.reason});
   }
   run.output.json()["float_weight_bytes"] = report.float_weight_bytes;
   run.output.json()["int8_weight_bytes"] = report.int8_weight_bytes;
-  run.output.line("Quantised {} of {} nodes; their weights: {} before, {} after", quantized, report.nodes.size(),
-                  format_bytes(report.float_weight_bytes), format_bytes(report.int8_weight_bytes));
+  run.output.line("Quantised {} of {} nodes; their weights: {} before, {} after", quantized,
+                  report.nodes.size(), format_bytes(report.float_weight_bytes),
+                  format_bytes(report.int8_weight_bytes));
   if (!table.empty()) table.print(run.output);
 }
 
-/// How far the quantised model lies from the one it was made from, on the same data; made-up inputs where there is none.
+/// How far the quantised model lies from the one it was made from, on the same data; made-up inputs where
+/// there is none.
 Status compare(const Model& before, const Model& after, const OpenData* data, Run& run) {
   TARMAC_TRY(const auto reference, compile_reference(before, run.progress));
   TARMAC_TRY(const auto quantized, compile_reference(after, run.progress));
@@ -88,9 +99,11 @@ Status compare(const Model& before, const Model& after, const OpenData* data, Ru
     TARMAC_TRY(batches, data->batches(kBatch, kComparedSamples));
   }
   run.progress.start("compare", 0);
-  TARMAC_TRY(const Comparison comparison, compare_on(*reference, *quantized, batches, run.progress));
+  TARMAC_TRY(const Comparison comparison, compare_outputs(*reference, *quantized, batches, run.progress));
   run.progress.finish();
-  run.output.line("Against the float model on {} batches of {}:", comparison.batches, data != nullptr ? "the data" : "made-up inputs");
+  run.output.line(
+      "Against the float model on {} batches of {}:", comparison.empty() ? 0 : comparison.front().samples,
+      data != nullptr ? "the data" : "made-up inputs");
   print(run.output, comparison);
   run.output.json()["comparison"] = to_json(comparison);
   return {};
@@ -130,15 +143,20 @@ Status quantize(const QuantizeArgs& args, Run& run) {
 
 void add_quantize(Commands& commands) {
   const auto args = std::make_shared<QuantizeArgs>();
-  CLI::App& command = commands.add(
-      "quantize", "Optimise a model and store it in INT8 with Q/DQ nodes that every engine runs",
-      {"tarmac quantize model.onnx -o int8.onnx --mode static --data calibration/ --contract deploy.yaml --samples 300",
-       "tarmac quantize model.onnx -o int8.onnx --mode static --data samples.npz",
-       "tarmac quantize model.onnx -o small.onnx --mode weight-only"},
-      [args](Run& run) { return quantize(*args, run); });
+  CLI::App& command =
+      commands.add("quantize", "Optimise a model and store it in INT8 with Q/DQ nodes that every engine runs",
+                   {"tarmac quantize model.onnx -o int8.onnx --mode static --data calibration/ --contract "
+                    "deploy.yaml --samples 300",
+                    "tarmac quantize model.onnx -o int8.onnx --mode static --data samples.npz",
+                    "tarmac quantize model.onnx -o small.onnx --mode weight-only"},
+                   [args](Run& run) { return quantize(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
-  command.add_option("-o,--output", args->output, "File for the quantised model")->type_name("FILE")->required();
-  command.add_option("--mode", args->mode, "static: weights and activations, ranges from data; weight-only: needs no data")
+  command.add_option("-o,--output", args->output, "File for the quantised model")
+      ->type_name("FILE")
+      ->required();
+  command
+      .add_option("--mode", args->mode,
+                  "static: weights and activations, ranges from data; weight-only: needs no data")
       ->type_name("static|weight-only")
       ->check([](const std::string& word) {
         constexpr std::array kModes = {"static", "dynamic", "weight-only"};
@@ -154,7 +172,8 @@ void add_quantize(Commands& commands) {
         const bool known = std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
         return known ? "" : "expected minmax, found '" + word + "'";
       });
-  args->data.add(command, "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
+  args->data.add(command,
+                 "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
   args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");
 }
 

@@ -31,7 +31,8 @@ Result<Meaning> find_meaning(const RunArgs& args, const Session& session) {
   Meaning meaning;
   if (const PlanInfo* plan = session.plan(); plan != nullptr) {
     if (!args.contract.empty()) {
-      return make_error(ErrorCode::kUsage, "the plan carries its own preprocessing; leave --contract out", {}, args.model);
+      return make_error(ErrorCode::kUsage, "the plan carries its own preprocessing; leave --contract out", {},
+                        args.model);
     }
     meaning.labels = plan->labels;
     TARMAC_TRY(const PlanFile file, PlanFile::open(args.model));
@@ -55,9 +56,11 @@ std::string output_file_name(std::string name) {
   return name + ".npy";
 }
 
-bool is_scores(const Meaning& meaning, const Session& session, const std::string& output, const Tensor& tensor) {
+bool is_scores(const Meaning& meaning, const Session& session, const std::string& output,
+               const Tensor& tensor) {
   if (meaning.labels.empty()) return false;
-  if (meaning.scores_output.empty() ? session.outputs().size() != 1 : meaning.scores_output != output) return false;
+  if (meaning.scores_output.empty() ? session.outputs().size() != 1 : meaning.scores_output != output)
+    return false;
   const auto classes = static_cast<std::int64_t>(meaning.labels.size());
   return tensor.shape().size() >= 1 && tensor.shape().size() <= 2 && tensor.shape().back() == classes;
 }
@@ -100,13 +103,15 @@ Status bind(const RunInputs& files, const Meaning& meaning, Session& session, Js
   return {};
 }
 
-Status read_outputs(const RunInputs& files, const Meaning& meaning, const std::filesystem::path& folder, Session& session,
-                    Table& table, Json& json) {
+Status read_outputs(const RunInputs& files, const Meaning& meaning, const std::filesystem::path& folder,
+                    Session& session, Table& table, Json& json) {
   json["outputs"] = Json::object();
   for (const TensorSpec& output : session.outputs()) {
     TARMAC_TRY(const Tensor tensor, session.output(output.name));
     const TensorSummary summary = summarize(tensor);
-    warn_of_bad_values(summary, tensor, fmt::format("output '{}'{}", output.name, files.name.empty() ? "" : " of " + files.name));
+    warn_of_bad_values(
+        summary, tensor,
+        fmt::format("output '{}'{}", output.name, files.name.empty() ? "" : " of " + files.name));
     Json& entry = json["outputs"][output.name] = describe_json(tensor, summary);
     if (!folder.empty()) {
       const auto file = folder / output_file_name(output.name);
@@ -118,12 +123,15 @@ Status read_outputs(const RunInputs& files, const Meaning& meaning, const std::f
       TARMAC_TRY(const auto labels, top_labels(meaning, tensor));
       entry["top1"] = Json::array();
       for (const TopLabel& label : labels) {
-        entry["top1"].push_back({{"index", label.index}, {"label", label.label}, {"probability", label.probability}});
+        entry["top1"].push_back(
+            {{"index", label.index}, {"label", label.label}, {"probability", label.probability}});
         top += fmt::format("{}{} ({:.1f} %)", top.empty() ? "" : ", ", label.label, 100 * label.probability);
       }
     }
-    table.add({files.name, output.name, fmt::format("{}{}", tarmac::to_string(tensor.dtype()), tarmac::to_string(tensor.shape())),
-               fmt::format("{:.6g}", summary.min), fmt::format("{:.6g}", summary.max), fmt::format("{:.6g}", summary.mean), top});
+    table.add({files.name, output.name,
+               fmt::format("{}{}", tarmac::to_string(tensor.dtype()), tarmac::to_string(tensor.shape())),
+               fmt::format("{:.6g}", summary.min), fmt::format("{:.6g}", summary.max),
+               fmt::format("{:.6g}", summary.mean), top});
   }
   return {};
 }
@@ -135,7 +143,8 @@ Status check_output_names(const Session& session) {
     const auto [other, is_new] = files.emplace(output_file_name(output.name), output.name);
     if (!is_new) {
       return make_error(ErrorCode::kUnsupported, "outputs '" + other->second + "' and '" + output.name +
-                                                     "' would both be written as " + other->first + "; rename one of them");
+                                                     "' would both be written as " + other->first +
+                                                     "; rename one of them");
     }
   }
   return {};
@@ -155,8 +164,11 @@ Status run_model(const RunArgs& args, Run& run) {
   }
 
   Json& json = run.output.json();
-  json = {{"model", args.model}, {"target", session.target()}, {"engine_version", session.engine_version()},
-          {"notes", session.notes()}, {"runs", Json::array()}};
+  json = {{"model", args.model},
+          {"target", session.target()},
+          {"engine_version", session.engine_version()},
+          {"notes", session.notes()},
+          {"runs", Json::array()}};
   Table table({{"run"},
                {"output"},
                {"type"},
@@ -192,22 +204,27 @@ Status run_model(const RunArgs& args, Run& run) {
 
 void add_run(Commands& commands) {
   const auto args = std::make_shared<RunArgs>();
-  CLI::App& command = commands.add(
-      "run", "Run a model on tensors or pictures and write its outputs",
-      {"tarmac run model.onnx --input image=frame.npy", "tarmac run model.onnx --contract deploy.yaml --input image=frames/ --output-dir out",
-       "tarmac run model.plan --input image=frame.jpg --json"},
-      [args](Run& run) { return run_model(*args, run); });
+  CLI::App& command =
+      commands.add("run", "Run a model on tensors or pictures and write its outputs",
+                   {"tarmac run model.onnx --input image=frame.npy",
+                    "tarmac run model.onnx --contract deploy.yaml --input image=frames/ --output-dir out",
+                    "tarmac run model.plan --input image=frame.jpg --json"},
+                   [args](Run& run) { return run_model(*args, run); });
   command.add_option("model", args->model, "ONNX file or plan")->type_name("MODEL|PLAN")->required();
   command
-      .add_option("--input", args->inputs,
-                  "A picture, .npy, .npz or .pb for an input, or a folder of pictures; repeat it for every input")
+      .add_option(
+          "--input", args->inputs,
+          "A picture, .npy, .npz or .pb for an input, or a folder of pictures; repeat it for every input")
       ->type_name("NAME=FILE|DIR")
       ->allow_extra_args(false);
-  command.add_option("--contract", args->contract, "deploy.yaml with the preprocessing of pictures, and the labels")
+  command
+      .add_option("--contract", args->contract,
+                  "deploy.yaml with the preprocessing of pictures, and the labels")
       ->type_name("FILE");
   command
-      .add_option("--output-dir", args->output_dir,
-                  "Folder for the outputs, NAME.npy each ('/' in a name becomes '_'); one sub-folder a picture")
+      .add_option(
+          "--output-dir", args->output_dir,
+          "Folder for the outputs, NAME.npy each ('/' in a name becomes '_'); one sub-folder a picture")
       ->type_name("DIR");
   args->target.add_one(command);
 }

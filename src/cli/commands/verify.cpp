@@ -29,7 +29,8 @@ Result<double> parse_fraction(const std::string& text) {
   double value = 0;
   const std::string number = percent ? text.substr(0, text.size() - 1) : text;
   if (number.empty() || !CLI::detail::lexical_cast(number, value) || !(value >= 0)) {
-    return make_error(ErrorCode::kUsage, "--max-error: expected a share such as 1% or 0.01, found '" + text + "'");
+    return make_error(ErrorCode::kUsage,
+                      "--max-error: expected a share such as 1% or 0.01, found '" + text + "'");
   }
   return percent ? value / 100 : value;
 }
@@ -48,14 +49,16 @@ Result<ShapeChoice> choose_shapes(const VerifyArgs& args, const LoadedModel& loa
 
 Status verify(const VerifyArgs& args, Run& run) {
   TARMAC_TRY(const double limit, parse_fraction(args.max_error));
-  TARMAC_TRY(LoadedModel loaded, load_model_or_plan(args.model, args.target.name(), args.target.compile_options()));
+  TARMAC_TRY(LoadedModel loaded,
+             load_model_or_plan(args.model, args.target.name(), args.target.compile_options()));
   TARMAC_TRY(const Model reference_model, load_onnx_model(args.reference));
   std::unique_ptr<OpenData> data;
   if (args.data.given()) {
     TARMAC_TRY(data, OpenData::open(args.data, reference_model));
   }
   TARMAC_TRY(const auto reference, compile_reference(reference_model, run.progress));
-  TARMAC_TRY(const auto executable, compile_model(*loaded.target, loaded.model, loaded.options, run.progress));
+  TARMAC_TRY(const auto executable,
+             compile_model(*loaded.target, loaded.model, loaded.options, run.progress));
   const std::int64_t made_up = args.data.samples > 0 ? args.data.samples : kMadeUpBatches;
   TARMAC_TRY(const ShapeChoice shapes, choose_shapes(args, loaded));
   BatchSource batches = made_up_batches(reference->inputs(), shapes, made_up);
@@ -63,49 +66,61 @@ Status verify(const VerifyArgs& args, Run& run) {
     TARMAC_TRY(batches, data->batches(kBatch));
   }
   run.progress.start("verify", data ? data->batch_count(kBatch) : static_cast<std::uint64_t>(made_up));
-  TARMAC_TRY(const Comparison comparison, compare_on(*reference, *executable, batches, run.progress));
+  TARMAC_TRY(const Comparison comparison, compare_outputs(*reference, *executable, batches, run.progress));
   run.progress.finish();
 
-  const bool passed = comparison.within(limit);
-  run.output.json() = to_json(comparison);
+  const bool passed = within(comparison, limit);
+  run.output.json()["outputs"] = to_json(comparison);
   run.output.json()["model"] = args.model;
   run.output.json()["reference"] = args.reference;
   run.output.json()["target"] = loaded.target->name();
   run.output.json()["data"] = data ? Json(data->path()) : Json("made up");
   run.output.json()["max_error"] = limit;
   run.output.json()["passed"] = passed;
-  run.output.line("{} on {} against {} on {} batches of {}", args.model, loaded.target->version(), args.reference, comparison.batches,
+  run.output.line("{} on {} against {} on {} batches of {}", args.model, loaded.target->version(),
+                  args.reference, comparison.empty() ? 0 : comparison.front().samples,
                   data ? data->path() : "made-up inputs");
   print(run.output, comparison);
   if (passed) {
     run.output.line("Agrees: every error is at most {:g} % of its output's range", 100 * limit);
     return {};
   }
-  std::string worst;
-  for (const auto& [name, metrics] : comparison.outputs) {
-    if (!metrics.within(limit) && worst.empty()) worst = name;
-  }
+  const auto worst = std::max_element(comparison.begin(), comparison.end(), [](const auto& a, const auto& b) {
+    return severity(a.metrics) < severity(b.metrics);
+  });
   return make_error(ErrorCode::kAcceptance,
-                    fmt::format("an output differs by more than {:g} % of its range; look at the table, or allow more with --max-error",
+                    fmt::format("an output differs by more than {:g} % of its range; look at the table, or "
+                                "allow more with --max-error",
                                 100 * limit),
-                    worst, args.model);
+                    worst->output, args.model);
 }
 
 }  // namespace
 
 void add_verify(Commands& commands) {
   const auto args = std::make_shared<VerifyArgs>();
-  CLI::App& command = commands.add("verify", "Compare a model or plan with the model that it was made from",
-                                   {"tarmac verify optimized.onnx --reference model.onnx",
-                                    "tarmac verify model.plan --reference model.onnx --data pictures/ --contract deploy.yaml --max-error 5%",
-                                    "tarmac verify int8.onnx --reference model.onnx --data samples.npz --json"},
-                                   [args](Run& run) { return verify(*args, run); });
-  command.add_option("model", args->model, "ONNX file or plan to verify")->type_name("MODEL|PLAN")->required();
-  command.add_option("--reference", args->reference, "ONNX file with the right results; runs on ONNX Runtime without rewriting")
+  CLI::App& command =
+      commands.add("verify", "Compare a model or plan with the model that it was made from",
+                   {"tarmac verify optimized.onnx --reference model.onnx",
+                    "tarmac verify model.plan --reference model.onnx --data pictures/ --contract deploy.yaml "
+                    "--max-error 5%",
+                    "tarmac verify int8.onnx --reference model.onnx --data samples.npz --json"},
+                   [args](Run& run) { return verify(*args, run); });
+  command.add_option("model", args->model, "ONNX file or plan to verify")
+      ->type_name("MODEL|PLAN")
+      ->required();
+  command
+      .add_option("--reference", args->reference,
+                  "ONNX file with the right results; runs on ONNX Runtime without rewriting")
       ->type_name("MODEL")
       ->required();
-  command.add_option("--max-error", args->max_error, "Largest error of an output, as a share of its range (default: 1%)")->type_name("SHARE");
-  command.add_option("--shape", args->shapes, "Shape of an input, for made-up data; repeat it for further inputs")
+  command
+      .add_option("--max-error", args->max_error,
+                  "Largest error of an output, as a share of its range (default: 1%)")
+      ->type_name("SHARE");
+  command
+      .add_option("--shape", args->shapes,
+                  "Shape of an input, for made-up data; repeat it for further inputs")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
   args->data.add(command, "Data to compare on (default: five made-up samples)");

@@ -1,0 +1,101 @@
+// Help, versions, and what a user reads after a typing mistake.
+#include <gmock/gmock.h>
+
+#include "cli/program.h"
+#include "cli/scene.h"
+#include "tarmac/version.h"
+
+namespace tarmac::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::vector<std::string> kCommands = {"inspect", "check", "optimize", "quantize", "compile",
+                                            "run",     "bench", "verify",   "deploy",   "completion"};
+
+TEST(Help, ExistsForEveryCommandWithExamples) {
+  for (const std::string& command : kCommands) {
+    const ProgramResult result = run_tarmac({command, "--help"});
+    EXPECT_EQ(result.exit_status, 0) << command;
+    EXPECT_THAT(result.out, HasSubstr("Examples:\n  ")) << command;
+    EXPECT_THAT(result.out, HasSubstr("tarmac " + command)) << command;
+    EXPECT_THAT(result.out, HasSubstr("--json")) << command;
+    EXPECT_THAT(result.err, IsEmpty()) << command;
+  }
+}
+
+TEST(Help, OfTheProgramListsEveryCommandAndTheExitCodes) {
+  const ProgramResult result = run_tarmac({"--help"});
+  EXPECT_EQ(result.exit_status, 0);
+  for (const std::string& command : kCommands) EXPECT_THAT(result.out, HasSubstr("\n  " + command));
+  EXPECT_THAT(result.out, HasSubstr("Exit codes"));
+}
+
+TEST(Version, IsTheLibrarys) {
+  const ProgramResult result = run_tarmac({"--version"});
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_EQ(result.out, std::string("tarmac ") + version() + "\n");
+}
+
+struct Mistake {
+  std::vector<std::string> arguments;
+  std::string message;
+};
+
+TEST(Usage, MistakesExitWith2AndSayWhatWouldHaveBeenRight) {
+  const std::vector<Mistake> mistakes = {
+      {{}, "expected a command"},
+      {{"insepct", "m.onnx"}, "there is no command 'insepct'; did you mean 'inspect'?"},
+      {{"inspect"}, "model is required"},
+      {{"inspect", "m.onnx", "--jsno"}, "there is no option '--jsno'; did you mean '--json'?"},
+      {{"--verison"}, "did you mean '--version'?"},
+      {{"check", "m.onnx"}, "--target is required"},
+      {{"check", "m.onnx", "--target", "openvin"}, "there is no target 'openvin'"},
+      {{"check", "m.onnx", "--target", "openvin"}, "did you mean 'openvino'?"},
+      {{"run", "m.onnx", "--target", "onnxruntim"}, "did you mean 'onnxruntime'?"},
+      {{"quantize", "m.onnx", "--mode", "static"}, "--output is required"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "statik"},
+       "expected static or weight-only, found 'statik'"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static"}, "add --data"},
+      {{"optimize", "m.onnx"}, "-o is missing"},
+      {{"optimize", "m.onnx", "-o", "o.onnx", "--skip", "fold_constant"}, "did you mean 'fold_constants'?"},
+      {{"compile", "m.onnx", "-o", "m.plan", "--target", "openvino", "--profile", "image:1x3,2x3"},
+       "a profile has one shape, or three"},
+      {{"compile", "m.onnx", "-o", "m.plan", "--target", "openvino", "--profile", "image:4,2,8"},
+       "MIN <= OPT <= MAX"},
+      {{"bench", "m.onnx", "--streams", "0"}, "--streams"},
+      {{"completion", "csh"}, "expected bash, zsh or fish, found 'csh'"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const ProgramResult result = run_tarmac(mistake.arguments);
+    EXPECT_EQ(result.exit_status, 2) << mistake.message << "\n" << result.err;
+    EXPECT_THAT(result.err, HasSubstr(mistake.message));
+    EXPECT_THAT(result.err, HasSubstr("tarmac: error: "));
+    EXPECT_THAT(result.out, IsEmpty());
+  }
+}
+
+TEST(Usage, AMistakeIsJsonWhereJsonWasAskedFor) {
+  const ProgramResult result = run_tarmac({"inspect", "--json"});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_EQ(result.json()["error"]["code"], "usage");
+  EXPECT_THAT(result.err, IsEmpty());
+}
+
+TEST(Usage, WhatIsKnownButNotBuiltYetExitsWith3AndNamesWhatThereIs) {
+  const Scene scene;
+  const std::vector<std::string> start = {"quantize", scene.model(), "-o", scene.path("q.onnx")};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), start.begin(), start.end());
+    return run_tarmac(more);
+  };
+  for (const ProgramResult& result : {with({"--mode", "dynamic"}), with({"--mode", "static", "--bits", "4"}),
+                                      with({"--mode", "static", "--method", "entropy"})}) {
+    EXPECT_EQ(result.exit_status, 3) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("is not available yet; there "));
+  }
+}
+
+}  // namespace
+}  // namespace tarmac::test

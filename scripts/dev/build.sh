@@ -81,7 +81,7 @@ demo_data() {
 
 demo() {
   local out=$ROOT/build/demo/traffic_light
-  build release
+  build release tarmac
   with_cache_lock demo_data
   "$ROOT/build/release/bin/tarmac" deploy "$ROOT/examples/traffic_light/deploy.yaml" -o "$out" "$@"
   echo "report: ${out#"$ROOT"/}/report.html"

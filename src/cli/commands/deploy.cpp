@@ -1,5 +1,6 @@
 #include "deploy/deploy.h"
 
+#include <cmath>
 #include <memory>
 
 #include "cli/args/output_args.h"
@@ -18,7 +19,9 @@ struct DeployArgs {
 
 /// A measured or demanded number in its unit.
 std::string format_value(double value, const std::string& unit) {
-  if (unit == "fraction") return fmt::format("{:.2f} %", 100 * value);
+  // Numerical errors are far below a hundredth of a percent; a 0.00 would hide them.
+  const bool tiny = value != 0 && std::abs(value) < 5e-5;
+  if (unit == "fraction") return tiny ? fmt::format("{:.2g} %", 100 * value) : fmt::format("{:.2f} %", 100 * value);
   if (unit == "ns") return format_time(value);
   if (unit == "bytes") return format_bytes(static_cast<std::uint64_t>(value));
   return fmt::format("{:.4g}{}{}", value, unit.empty() ? "" : " ", unit);

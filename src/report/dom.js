@@ -43,7 +43,9 @@ const format = {
   hash: (value) => (value ? value.slice(0, 12) : ''),
   inUnit(value, unit) {
     if (value === null || value === undefined) return MISSING;
-    const by = {fraction: format.percent, ns: format.time, bytes: format.bytes, '1/s': format.rate};
+    // Numerical errors are far below a hundredth of a percent; 0.00 would hide them.
+    const fraction = (x) => x !== 0 && Math.abs(x) < 5e-5 ? (100 * x).toPrecision(2) + ' %' : format.percent(x);
+    const by = {fraction, ns: format.time, bytes: format.bytes, '1/s': format.rate};
     return by[unit] ? by[unit](value) : format.number(value) + (unit ? ' ' + unit : '');
   },
 };

@@ -1,9 +1,7 @@
 #include "targets/common/guard.h"
 
-#include <algorithm>
-#include <array>
-#include <regex>
 #include <sstream>
+#include <string_view>
 
 namespace tarmac {
 namespace {
@@ -11,53 +9,69 @@ namespace {
 constexpr std::size_t kMaxLines = 4;
 constexpr std::size_t kMaxCharacters = 500;
 
+/// Removes the text from `begin` to the end of the first `end` after it.
+bool cut(std::string& text, std::size_t begin, std::string_view end) {
+  const auto found = text.find(end, begin);
+  if (found == std::string::npos) return false;
+  text.erase(begin, found + end.size() - begin);
+  return true;
+}
+
 /// Removes what only the engine's developers need: source places and the text of failed checks.
 std::string strip_places(std::string line) {
-  static const std::array<std::regex, 7> kNoise{
-      std::regex(R"(Exception from \S+:\d+:)"),
-      std::regex(R"(Check '.*' failed at \S+:\d+:)"),
-      std::regex(R"(While validating node '.*?' with friendly_name)"),
-      std::regex(R"(\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : )"),
-      std::regex(R"(/onnxruntime_src/\S+:\d+ )"),
-      std::regex(R"(To facilitate the conversion of unsupported operations.*|^Summary:|^-- )"),
-      std::regex(R"(\b(FrontEnd API failed with \w+:|Error during layer creation:))"),
-  };
-  for (const auto& noise : kNoise) line = std::regex_replace(line, noise, "");
-  const auto first = line.find_first_not_of(" \t\r:");
-  if (first == std::string::npos) return {};
-  return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
+  line += ' ';  // so that every word ends in a space
+  for (bool changed = true; changed;) {
+    line.erase(0, line.find_first_not_of(" \t\r"));
+    changed = (line.starts_with("Exception from ") && cut(line, 0, ": ")) ||
+              (line.starts_with("Check '") && line.find("' failed at ") != std::string::npos &&
+               cut(line, 0, "' failed at ") && cut(line, 0, " ")) ||
+              (line.starts_with("FrontEnd API failed with ") && cut(line, 0, ": ")) ||
+              (line.starts_with("Summary: ") && cut(line, 0, " ")) ||
+              (line.starts_with("-- ") && cut(line, 0, " "));
+  }
+  for (auto place = line.find("/onnxruntime_src/"); place != std::string::npos;
+       place = line.find("/onnxruntime_src/")) {
+    if (!cut(line, place, " ")) break;
+  }
+  line.resize(std::min(line.size(), line.find("To facilitate the conversion of unsupported operations")));
+  line.erase(line.find_last_not_of(" \t\r") + 1);
+  return line;
+}
+
+/// What stands between two texts; empty when they are not both there.
+std::string between(const std::string& message, std::string_view before, std::string_view after) {
+  const auto begin = message.find(before);
+  if (begin == std::string::npos) return {};
+  const auto end = message.find(after, begin + before.size());
+  return end == std::string::npos ? std::string{}
+                                  : message.substr(begin + before.size(), end - begin - before.size());
 }
 
 std::string node_name(const std::string& message) {
-  static const std::array<std::regex, 4> kNames{
-      std::regex(R"(<Node\([^)]*\): ([^>]+)>)"),        // OpenVINO's ONNX front end
-      std::regex(R"((?:Node name|Name): ?'([^']+)')"),  // ONNX Runtime, kernels
-      std::regex(R"(Node \(([^)]+)\) Op \()"),          // ONNX Runtime, shape inference
-      std::regex(R"(node with name '([^']+)')"),        // ONNX Runtime, missing kernels
-  };
-  std::smatch found;
-  for (const auto& name : kNames) {
-    if (std::regex_search(message, found, name)) return found[1];
-  }
-  return {};
+  // OpenVINO's front end: <Node(Relu): name>
+  std::string name = between(between(message, "<Node(", ">") + ">", "): ", ">");
+  // ONNX Runtime: shape inference, kernels that are missing, kernels that fail
+  if (name.empty()) name = between(message, "Node (", ") Op (");
+  if (name.empty()) name = between(message, "node with name '", "'");
+  if (name.empty()) name = between(message, "Name:'", "'");
+  return name;
 }
 
 }  // namespace
 
 Error engine_error(ErrorCode code, const std::string& doing, const std::string& engine_message) {
-  std::istringstream lines(
-      engine_message.substr(0, 64 * kMaxCharacters));  // <regex> recurses: keep its input short
+  std::istringstream lines(engine_message);
   std::string text;
   std::size_t kept = 0;
   for (std::string line; kept < kMaxLines && std::getline(lines, line);) {
-    line = strip_places(line.substr(0, 2 * kMaxCharacters));
+    line = strip_places(line);
     if (line.empty()) continue;
     const bool sentence = text.empty() || text.back() == '.' || text.back() == ':';
     text += (kept++ == 0 ? "" : sentence ? " " : "; ") + line;
   }
   if (text.size() > kMaxCharacters) text = text.substr(0, kMaxCharacters) + "…";
   if (text.empty()) text = "the engine failed without saying why";
-  return make_error(code, doing + ": " + text, node_name(engine_message.substr(0, 8 * kMaxCharacters)));
+  return make_error(code, doing + ": " + text, node_name(engine_message));
 }
 
 }  // namespace tarmac

@@ -1,7 +1,7 @@
 // The completion scripts, in the shells themselves.
 #include <gmock/gmock.h>
 
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "support/temporary_folder.h"
 
 namespace tarmac::test {

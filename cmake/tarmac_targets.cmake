@@ -63,5 +63,5 @@ function(tarmac_test name)
   endif()
   # Extracting the tests when ctest starts, not after each link, keeps a build free of test runs.
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-    TEST_PREFIX "${name}." PROPERTIES ${properties})
+    NO_PRETTY_VALUES TEST_PREFIX "${name}." PROPERTIES ${properties})
 endfunction()

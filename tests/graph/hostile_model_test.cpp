@@ -292,6 +292,13 @@ TEST(HostileModel, AnInitializerOfAnotherTypeThanItsInputIsRefused) {
   expect_refused(proto, ErrorCode::kInvalidModel, "declared as float32");
 }
 
+TEST(HostileModel, AnOutputOfUnknownRankIsFine) {
+  onnx::ModelProto proto = small_proto();
+  proto.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+  const Model model = expect_ok(parse(proto.SerializeAsString()));
+  EXPECT_EQ(to_string(model.graph->outputs().front()->type), "float32");
+}
+
 TEST(HostileModel, OtherKindsOfFilesAreNamedAsSuch) {
   expect_error(parse(""), ErrorCode::kInvalidModel, "empty");
   expect_error(parse("PK\x03\x04 an archive"), ErrorCode::kInvalidModel, "");

@@ -53,7 +53,8 @@ TEST(Pattern, TheSameNameTwiceMustMeetTheSameValue) {
 TEST(Pattern, GoesBackToAnInnerChoiceWhenALaterPartFails) {
   // The inner Add fits in its first order, and only the second lets `a` be the outer operand.
   const Pattern pattern = op("Mul", {op("Add", {any("a"), any("b")}), any("a")});
-  const auto found = match_output(pattern, parse("s = Add(x, y) out = Mul(s, y)"));
+  const Model model = parse("s = Add(x, y) out = Mul(s, y)");
+  const auto found = match_output(pattern, model);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->values.at("a")->name(), "y");
   EXPECT_EQ(found->values.at("b")->name(), "x");
@@ -61,7 +62,8 @@ TEST(Pattern, GoesBackToAnInnerChoiceWhenALaterPartFails) {
 
 TEST(Pattern, AFailedOrderLeavesNoBindings) {
   const Pattern pattern = op("Add", {op("Neg", {any("n")}, "neg"), op("Abs", {any("m")}, "abs")});
-  const auto found = match_output(pattern, parse("p = Abs(x) q = Neg(y) out = Add(p, q)"));
+  const Model model = parse("p = Abs(x) q = Neg(y) out = Add(p, q)");
+  const auto found = match_output(pattern, model);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->values.at("n")->name(), "y");
   EXPECT_EQ(found->values.at("m")->name(), "x");

@@ -50,17 +50,23 @@ TEST(Text, KeepsEveryKindOfAttributeAndType) {
   expect_text_round_trip(test::model(R"(<ir_version: 8, opset_import: ["": 17, "my.ops": 1]>
       g (float[N, 2] x, seq(float[]) s, optional(seq(int64[2])) o, float16[] h, bool b) => (float[] y) {
         y = my.ops.All <i = 7, f = -1.5, nan = nan, inf = -inf, text = "a\"b", t = float[2] {1.5, -2},
-                        half = float16[2] {1, 2}, is: ints = [1, -2], none: ints = [], fs: floats = [1.0, 2.5],
+                        is: ints = [1, -2], none: ints = [], fs: floats = [1.0, 2.5],
                         ss: strings = ["a", "b"], type: type_proto = seq(float[N])> (x, s, o, h, b)
       })"));
 }
 
+TEST(Text, ShowsShortFloatsAsNumbers) {
+  // ONNX's parser takes the bits instead: 15360 is 1.0 in float16.
+  const Model model = test::model(R"(<ir_version: 8, opset_import: ["": 17]>
+      g (float16[1] x) => (float16[1] y) { w = Constant <value = float16[1] {15360}> () y = Add(x, w) })");
+  EXPECT_THAT(model_to_text(model), testing::HasSubstr("float16[1] {1.0}"));
+}
+
 TEST(Text, KeepsLeftOutInputsAndOutputs) {
   expect_text_round_trip(test::model(R"(<ir_version: 8, opset_import: ["": 17]>
-      g (float[N] x, float max) => (float[N] y) {
+      g (float[N, 1, 1] x, float[1, 4, 1] w, float max) => (float[N] y) {
         c = Clip(x, "", max)
-        "", mask = Dropout(c)
-        y = Clip(c, "", "")
+        "", y = LSTM <hidden_size = 1> (c, w, w)
       })"));
 }
 

@@ -1,4 +1,4 @@
-#include "tarmac/session.h"
+#include "tarmac/tarmac.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

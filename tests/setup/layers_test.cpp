@@ -65,6 +65,13 @@ TEST_F(LayersTest, TargetsMayNotSeeEachOther) {
   EXPECT_THAT(messages(), ElementsAre(HasSubstr("target openvino includes target onnxruntime")));
 }
 
+TEST_F(LayersTest, TargetsMayUseTheirCommonPartButNotTheReverse) {
+  write("src/targets/openvino/a.cpp", "#include \"targets/common/guard.h\"\n");
+  EXPECT_THAT(messages(), IsEmpty());
+  write("src/targets/common/guard.h", "#include \"targets/openvino/engine.h\"\n");
+  EXPECT_THAT(messages(), ElementsAre(HasSubstr("target common includes target openvino")));
+}
+
 TEST_F(LayersTest, VendorHeadersStayInTheirPlace) {
   write("src/targets/openvino/a.cpp", "#include <openvino/openvino.hpp>\n");
   write("src/contract/preprocess.cpp", "#include <opencv2/imgproc.hpp>\n");

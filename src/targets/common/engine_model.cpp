@@ -10,6 +10,13 @@ Result<EngineModel> make_engine_model(const Model& model) {
   const auto name_nodes = [&](Node& node) {
     if (node.name.empty()) node.name = node.label();
     result.labels.emplace(node.name, node.op_type);
+    for (const Value* output : node.outputs()) {
+      if (output != nullptr) result.origins.producer.emplace(output->name(), node.name);
+    }
+    const Value* first = node.input(0);
+    if (first != nullptr && first->producer() != nullptr) {
+      result.origins.feeder.emplace(node.name, first->producer()->label());
+    }
   };
   for_each_node(*copy.graph, name_nodes);
   for (const Function& function : copy.functions) for_each_node(*function.body, name_nodes);

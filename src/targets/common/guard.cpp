@@ -13,12 +13,13 @@ constexpr std::size_t kMaxCharacters = 500;
 
 /// Removes what only the engine's developers need: source places and the text of failed checks.
 std::string strip_places(std::string line) {
-  static const std::array<std::regex, 6> kNoise{
+  static const std::array<std::regex, 7> kNoise{
       std::regex(R"(Exception from \S+:\d+:)"),
       std::regex(R"(Check '.*' failed at \S+:\d+:)"),
       std::regex(R"(While validating node '.*?' with friendly_name)"),
       std::regex(R"(\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : )"),
       std::regex(R"(/onnxruntime_src/\S+:\d+ )"),
+      std::regex(R"(To facilitate the conversion of unsupported operations.*|^Summary:|^-- )"),
       std::regex(R"(\b(FrontEnd API failed with \w+:|Error during layer creation:))"),
   };
   for (const auto& noise : kNoise) line = std::regex_replace(line, noise, "");
@@ -51,7 +52,8 @@ Error engine_error(ErrorCode code, const std::string& doing, const std::string& 
   for (std::string line; kept < kMaxLines && std::getline(lines, line);) {
     line = strip_places(line.substr(0, 2 * kMaxCharacters));
     if (line.empty()) continue;
-    text += (kept++ == 0 ? "" : "; ") + line;
+    const bool sentence = text.empty() || text.back() == '.' || text.back() == ':';
+    text += (kept++ == 0 ? "" : sentence ? " " : "; ") + line;
   }
   if (text.size() > kMaxCharacters) text = text.substr(0, kMaxCharacters) + "…";
   if (text.empty()) text = "the engine failed without saying why";

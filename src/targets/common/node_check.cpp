@@ -1,5 +1,7 @@
 #include "targets/common/node_check.h"
 
+#include <algorithm>
+
 #include "graph/clone.h"
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
@@ -41,26 +43,33 @@ class Checker {
     for (const auto& node : graph.nodes()) {
       if (progress_.cancelled()) return make_error(ErrorCode::kCancelled, "the check was interrupted");
       const std::size_t place = verdicts_.size();
-      verdicts_.push_back(judge(*node, whole, typed));
+      verdicts_.emplace_back();
       Status inner;
       node->for_each_subgraph([&](const Graph& nested) {
         if (inner) inner = visit(nested, whole, typed);
       });
       TARMAC_CHECK_OK(inner);
       progress_.advance();
-      for (std::size_t i = place + 1; i < verdicts_.size(); ++i) {
-        if (verdicts_[i].verdict != Verdict::kRefused || verdicts_[place].verdict == Verdict::kRefused)
-          continue;
-        refuse(verdicts_[place], "its nested graph holds the refused node '" + verdicts_[i].node + "'",
-               verdicts_[i].remedy);
-      }
+      verdicts_[place] = judge(*node, whole, typed, first_refused(place + 1));
       refused_ += verdicts_[place].verdict == Verdict::kRefused ? 1 : 0;
     }
     return {};
   }
 
-  NodeVerdict judge(const Node& node, const Status& whole, bool typed) {
+  [[nodiscard]] const NodeVerdict* first_refused(std::size_t begin) const {
+    const auto refused = [](const NodeVerdict& verdict) { return verdict.verdict == Verdict::kRefused; };
+    const auto found =
+        std::find_if(verdicts_.begin() + static_cast<std::ptrdiff_t>(begin), verdicts_.end(), refused);
+    return found == verdicts_.end() ? nullptr : &*found;
+  }
+
+  NodeVerdict judge(const Node& node, const Status& whole, bool typed, const NodeVerdict* refused_inside) {
     NodeVerdict verdict{node.label(), node.op_type, node.domain, Verdict::kSupported, {}, {}};
+    if (refused_inside != nullptr) {
+      refuse(verdict, "its nested graph holds the refused node '" + refused_inside->node + "'",
+             refused_inside->remedy);
+      return verdict;
+    }
     if (const KnownIssue* issue = find_issue(check_.issues, model_, node)) {
       refuse(verdict, std::string("computed wrongly: ") + issue->reason, issue->remedy);
       return verdict;

@@ -53,6 +53,6 @@ std::unique_ptr<Executable> make_executable(Compiled compiled);
 
 /// Times of the last run in ONNX Runtime's profile file, by ONNX node name. Errors: kInternal for another
 /// format.
-Result<std::vector<NodeTime>> read_profile(const std::string& path, const NodeLabels& labels);
+Result<std::vector<NodeTime>> read_profile(const std::string& path, const EngineModel& model);
 
 }  // namespace tarmac::onnxruntime

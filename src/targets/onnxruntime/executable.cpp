@@ -72,7 +72,7 @@ class OrtContext final : public BoundContext {
                    [&]() -> Result<std::vector<NodeTime>> {
                      Ort::AllocatorWithDefaultOptions allocator;
                      const auto path = session_->EndProfilingAllocated(allocator);
-                     TARMAC_TRY(times_, read_profile(path.get(), compiled_->model.labels));
+                     TARMAC_TRY(times_, read_profile(path.get(), compiled_->model));
                      return *times_;
                    });
   }

@@ -8,21 +8,51 @@ namespace tarmac::onnxruntime {
 namespace {
 
 constexpr std::string_view kKernelSuffix = "_kernel_time";
+constexpr std::string_view kBlockedSuffix = "_nchwc";
+constexpr int kMaxFused = 4;
 
-/// The engine puts words around the names of nodes that it rewrites: "fused x", "x_nchwc", "x/duplicated".
-std::string onnx_name(const std::string& name, const NodeLabels& labels) {
-  if (labels.count(name) != 0) return name;
-  std::string_view best;
-  for (const auto& [label, operator_name] : labels) {
-    if (label.size() > best.size() && name.find(label) != std::string::npos) best = label;
+struct Origin {
+  std::string nodes;    ///< labels of the ONNX nodes that the kernel computes, joined by " + "
+  std::string op_type;  ///< their operators, joined by "+"
+};
+
+/// A kernel that computes `last` and, fused before it, the nodes back to one of operator `kernel_op`.
+Origin fused_chain(const EngineModel& model, const std::string& last, const std::string& kernel_op) {
+  const auto& labels = model.labels;
+  Origin chain{last, labels.at(last)};
+  std::string label = last;
+  for (int i = 0; i < kMaxFused && labels.at(label) != kernel_op; ++i) {
+    const auto feeder = model.origins.feeder.find(label);
+    if (feeder == model.origins.feeder.end() || labels.count(feeder->second) == 0)
+      return {last, labels.at(last)};
+    label = feeder->second;
+    chain = {label + " + " + chain.nodes, labels.at(label) + "+" + chain.op_type};
+  }
+  return labels.at(label) == kernel_op ? chain : Origin{last, labels.at(last)};
+}
+
+/// The engine names kernels after the node; in blocked layout after the tensor they make ("x_nchwc"); and
+/// where it rewrote nodes with words around a label.
+Origin origin_of(const std::string& name, const std::string& kernel_op, const EngineModel& model) {
+  if (const auto exact = model.labels.find(name); exact != model.labels.end()) return {name, exact->second};
+  if (name.ends_with(kBlockedSuffix)) {
+    const auto made = model.origins.producer.find(name.substr(0, name.size() - kBlockedSuffix.size()));
+    if (made != model.origins.producer.end()) return fused_chain(model, made->second, kernel_op);
+  }
+  const std::pair<const std::string, std::string>* best = nullptr;
+  for (const auto& label : model.labels) {
+    if ((best == nullptr || label.first.size() > best->first.size()) &&
+        name.find(label.first) != std::string::npos)
+      best = &label;
   }
   // Short labels such as "0" are part of too many names to tell anything.
-  return best.size() * 2 > name.size() ? std::string(best) : name;
+  if (best != nullptr && best->first.size() * 2 > name.size()) return {best->first, best->second};
+  return {name, kernel_op};
 }
 
 }  // namespace
 
-Result<std::vector<NodeTime>> read_profile(const std::string& path, const NodeLabels& labels) {
+Result<std::vector<NodeTime>> read_profile(const std::string& path, const EngineModel& model) {
   TARMAC_TRY(const std::string text, read_file(path, std::uint64_t{1} << 30U));
   const auto events = nlohmann::json::parse(text, nullptr, false);
   if (!events.is_array())
@@ -38,10 +68,10 @@ Result<std::vector<NodeTime>> read_profile(const std::string& path, const NodeLa
     if (event.value("cat", "") != "Node" || !name.ends_with(kKernelSuffix)) continue;
     if (event.value("ts", std::int64_t{-1}) < begin_us) continue;  // of an earlier run
     const auto args = event.value("args", nlohmann::json::object());
-    const std::string label = onnx_name(name.substr(0, name.size() - kKernelSuffix.size()), labels);
-    const std::string kernel = args.value("op_name", "") + " (" + args.value("provider", "") + ")";
-    const auto found = labels.find(label);
-    times.push_back({label, found != labels.end() ? found->second : args.value("op_name", ""), kernel,
+    const std::string kernel_op = args.value("op_name", "");
+    Origin origin = origin_of(name.substr(0, name.size() - kKernelSuffix.size()), kernel_op, model);
+    times.push_back({std::move(origin.nodes), std::move(origin.op_type),
+                     kernel_op + " (" + args.value("provider", "") + ")",
                      event.value("dur", std::int64_t{0}) * 1000});
   }
   return times;

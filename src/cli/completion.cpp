@@ -45,8 +45,9 @@ OptionInfo describe(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) return info;
   const std::string type = option.get_type_name();
   info.kind = ValueKind::kFile;
-  if (type.starts_with("TARGET")) {
+  if (type.find("TARGET") != std::string::npos) {
     info.words = target_names();
+    if (type.starts_with("auto")) info.words.emplace_back("auto");
   } else if (type.starts_with("PASS")) {
     for (const Pass& pass : all_passes()) info.words.emplace_back(pass.name);
   } else if (!type.empty()) {

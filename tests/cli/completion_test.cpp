@@ -1,7 +1,7 @@
 // The completion scripts, in the shells themselves.
 #include <gmock/gmock.h>
 
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "support/temporary_folder.h"
 
 namespace tarmac::test {
@@ -43,6 +43,7 @@ TEST_F(Completion, OffersCommandsOptionsAndValuesInBash) {
   EXPECT_EQ(bash_offers(script, "tarmac ins"), "\ninspect\n");
   EXPECT_EQ(bash_offers(script, "tarmac optimize m.onnx --list"), "\n--list-passes\n");
   EXPECT_EQ(bash_offers(script, "tarmac run m.onnx --target openv"), "\nopenvino\n");
+  EXPECT_EQ(bash_offers(script, "tarmac compile m.onnx --target au"), "\nauto\n");
   EXPECT_EQ(bash_offers(script, "tarmac quantize m.onnx --mode ''"), "\nstatic\nweight-only\n");
   EXPECT_EQ(bash_offers(script, "tarmac optimize --skip fold"), "\nfold_constants\n");
   EXPECT_EQ(bash_offers(script, "tarmac completion f"), "\nfish\n");

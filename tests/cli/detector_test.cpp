@@ -4,7 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "metrics/error_metrics.h"
 #include "support/expect.h"
 #include "support/temporary_folder.h"

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "cli/scene.h"
 
 namespace tarmac::test {

@@ -1,9 +1,7 @@
 // Ctrl-C: nothing torn, exit status 130.
 #include <gmock/gmock.h>
 
-#include <filesystem>
-
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "cli/scene.h"
 
 namespace tarmac::test {
@@ -11,33 +9,46 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Data that keep a calibration busy for many seconds.
-constexpr std::int64_t kManySamples = 60'000;
+/// Makes each sample 1024 times as large before it computes, so that calibration takes minutes.
+constexpr const char* kSlowModel = R"(<ir_version: 8, opset_import: ["" : 17]>
+slow (float[batch, 3, 8, 8] image) => (float[batch, 3] scores)
+<int64[4] repeats = {1, 1, 32, 32}, float[3, 3, 1, 1] w = {2, 0, 0, 0, 2, 0, 0, 0, 2}> {
+  wide = Tile(image, repeats)
+  mixed = Conv(wide, w)
+  pooled = GlobalAveragePool(mixed)
+  scores = Flatten(pooled)
+})";
 
-TEST(Interrupt, OneStopsAQuantisationWithoutAFile) {
-  const Scene scene;
-  const std::string data = scene.samples("data.npz", kManySamples, false);
-  const std::size_t before = scene.folder().entries();
-  ProgramOptions options;
-  options.interrupt_after_ms = 1000;
-  const ProgramResult result = run_tarmac(
-      {"quantize", scene.model(), "-o", scene.path("q.onnx"), "--mode", "static", "--data", data, "--json"},
-      options);
+class InterruptedQuantisation : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    expect_ok(save_model(model(kSlowModel), scene_.path("slow.onnx")));
+    arguments_ = {"quantize", scene_.path("slow.onnx"),
+                  "-o",       scene_.path("q.onnx"),
+                  "--mode",   "static",
+                  "--data",   scene_.samples("data.npz", 20'000, false),
+                  "--json"};
+    entries_ = scene_.folder().entries();
+    options_.interrupt_after_ms = 1000;
+  }
+  Scene scene_;
+  std::vector<std::string> arguments_;
+  std::size_t entries_ = 0;
+  ProgramOptions options_;
+};
+
+TEST_F(InterruptedQuantisation, LeavesNoFileAndSaysSo) {
+  const ProgramResult result = run_tarmac(arguments_, options_);
   EXPECT_EQ(result.exit_status, 130) << result.err;
   EXPECT_EQ(result.json()["error"]["code"], "cancelled");
-  EXPECT_EQ(scene.folder().entries(), before);
+  EXPECT_EQ(scene_.folder().entries(), entries_);
 }
 
-TEST(Interrupt, ASecondOneEndsTheProgramAtOnce) {
-  const Scene scene;
-  const std::string data = scene.samples("data.npz", kManySamples, false);
-  ProgramOptions options;
-  options.interrupt_after_ms = 1000;
-  options.interrupts = 2;
-  const ProgramResult result = run_tarmac(
-      {"quantize", scene.model(), "-o", scene.path("q.onnx"), "--mode", "static", "--data", data}, options);
+TEST_F(InterruptedQuantisation, EndsAtOnceWhenInterruptedTwice) {
+  options_.interrupts = 2;
+  const ProgramResult result = run_tarmac(arguments_, options_);
   EXPECT_EQ(result.exit_status, 130) << result.err;
-  EXPECT_FALSE(std::filesystem::exists(scene.path("q.onnx")));
+  EXPECT_EQ(scene_.folder().entries(), entries_);
 }
 
 TEST(Interrupt, StopsABenchmark) {

@@ -9,7 +9,7 @@
 #include <array>
 
 #include "cli/output.h"
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "cli/scene.h"
 #include "cli/suggest.h"
 

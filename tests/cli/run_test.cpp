@@ -4,7 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "cli/scene.h"
 #include "tensor/io.h"
 
@@ -20,7 +20,7 @@ using ::testing::Pointwise;
 
 class RunOn : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Engines, RunOn, ::testing::Values("openvino", "onnxruntime"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& engine) { return std::string(engine.param); });
 
 TEST_P(RunOn, PreprocessesPicturesByTheContractAndNamesTheirColour) {
   const Scene scene;

@@ -1,7 +1,7 @@
 // Help, versions, and what a user reads after a typing mistake.
 #include <gmock/gmock.h>
 
-#include "cli/program.h"
+#include "cli/child_program.h"
 #include "cli/scene.h"
 #include "tarmac/version.h"
 

@@ -235,6 +235,7 @@ void add_compile(Commands& commands) {
       ->type_name("FILE");
   args->target.add_one(command)
       ->description("Engine, or auto: measure openvino and onnxruntime here and take the faster")
+      ->type_name("auto|TARGET")
       ->required();
 }
 

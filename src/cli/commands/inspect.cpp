@@ -1,4 +1,5 @@
 #include <memory>
+#include <sstream>
 
 #include "cli/commands/commands.h"
 #include "plan/plan_file.h"
@@ -178,7 +179,8 @@ void print(Output& output, const std::string& path, const PlanInfo& info) {
     }
     table.print(output);
   }
-  if (!info.preprocessing.empty()) output.line("Preprocessing: {}", info.preprocessing);
+  std::istringstream preprocessing(info.preprocessing);
+  for (std::string line; std::getline(preprocessing, line);) output.line("Preprocessing of {}", line);
   if (!info.labels.empty()) output.line("Labels: {}", fmt::join(info.labels, ", "));
   output.line("Model SHA-256: {}", info.model_digest);
   if (!info.source_digest.empty()) output.line("Source SHA-256: {}", info.source_digest);

@@ -5,13 +5,13 @@ include(CMakePackageConfigHelpers)
 set(vendor_dir ${CMAKE_INSTALL_LIBDIR}/tarmac)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tarmac)
 
-# tarmac::tarmac is what users link: every library of this tree.
+# tarmac::tarmac is what users link: every library of this tree but that of the program, whose dependencies they need not have.
 add_library(tarmac_all INTERFACE)
 set_target_properties(tarmac_all PROPERTIES EXPORT_NAME tarmac)
 target_link_options(tarmac_all INTERFACE LINKER:--disable-new-dtags)
 set(libraries tarmac_all)
 foreach(folder IN LISTS TARMAC_FOLDERS)
-  if(TARGET tarmac_${folder})
+  if(TARGET tarmac_${folder} AND NOT folder STREQUAL "cli")
     target_link_libraries(tarmac_all INTERFACE tarmac_${folder})
     list(APPEND libraries tarmac_${folder})
   endif()

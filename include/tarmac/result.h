@@ -1,4 +1,5 @@
-// Errors as values. A function that can fail for a reason outside our code returns Result<T>; our own bugs assert.
+// Errors as values. A function that can fail for a reason outside our code returns Result<T>; our own bugs
+// assert.
 #pragma once
 
 #include <cassert>
@@ -9,10 +10,12 @@
 
 namespace tarmac {
 
-/// What the caller should do about an error; the command line maps each code to its exit status (exit_code()).
+/// What the caller should do about an error; the command line maps each code to its exit status
+/// (exit_code()).
 enum class ErrorCode {
   kUsage,         ///< The request itself is wrong: fix the arguments. Exit 2.
-  kUnsupported,   ///< Well-formed, but no engine or pass here can do it: follow the remedy in the message. Exit 3.
+  kUnsupported,   ///< Well-formed, but no engine or pass here can do it: follow the remedy in the message.
+                  ///< Exit 3.
   kInvalidModel,  ///< The model or plan file is damaged or unsafe: get a good file. Exit 4.
   kInvalidInput,  ///< A value, tensor, picture or contract is wrong: correct it. Exit 4.
   kNotFound,      ///< A file, name or tensor does not exist: correct the name. Exit 4.
@@ -20,16 +23,18 @@ enum class ErrorCode {
   kOutOfRange,    ///< A shape lies outside what was compiled: use an allowed one. Exit 4.
   kResourceExhausted,  ///< Memory or another limit was reached: give more or ask for less. Exit 4.
   kMismatch,           ///< Made for another machine, engine version or model: rebuild it here. Exit 4.
-  kUnavailable,        ///< A library or device is missing on this machine: install it or choose another target. Exit 3.
-  kAcceptance,         ///< Everything ran, but the contract's acceptance is not met. Exit 5.
-  kCancelled,          ///< The user interrupted. Exit 130.
-  kInternal,           ///< A bug of ours or of an engine: please report. Exit 1.
+  kUnavailable,  ///< A library or device is missing on this machine: install it or choose another target.
+                 ///< Exit 3.
+  kAcceptance,   ///< Everything ran, but the contract's acceptance is not met. Exit 5.
+  kCancelled,    ///< The user interrupted. Exit 130.
+  kInternal,     ///< A bug of ours or of an engine: please report. Exit 1.
 };
 
 /// Stable lower-case word for a code, e.g. "invalid_model"; used in JSON output.
 const char* to_string(ErrorCode code);
 
-/// Process exit status for a code: 0 done, 2 usage, 3 unsupported, 4 bad input, 5 acceptance, 130 interrupted, 1 bug.
+/// Process exit status for a code: 0 done, 2 usage, 3 unsupported, 4 bad input, 5 acceptance, 130
+/// interrupted, 1 bug.
 int exit_code(ErrorCode code);
 
 struct Error {
@@ -43,7 +48,8 @@ struct Error {
 };
 
 /// Builds an Error; `message` must say what was found, expected and what to do.
-[[nodiscard]] inline Error make_error(ErrorCode code, std::string message, std::string node = {}, std::string context = {}) {
+[[nodiscard]] inline Error make_error(ErrorCode code, std::string message, std::string node = {},
+                                      std::string context = {}) {
   return Error{code, std::move(message), std::move(node), std::move(context)};
 }
 
@@ -51,8 +57,10 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -96,13 +104,13 @@ using Status = Result<void>;
 #define TARMAC_CONCAT(a, b) TARMAC_CONCAT_INNER(a, b)
 
 /// TARMAC_TRY(auto value, fallible()); declares `value` or returns the error from the enclosing function.
-#define TARMAC_TRY(declaration, expression)                                                    \
-  auto TARMAC_CONCAT(tarmac_try_, __LINE__) = (expression);                                    \
+#define TARMAC_TRY(declaration, expression)                                                                  \
+  auto TARMAC_CONCAT(tarmac_try_, __LINE__) = (expression);                                                  \
   if (!TARMAC_CONCAT(tarmac_try_, __LINE__)) return std::move(TARMAC_CONCAT(tarmac_try_, __LINE__)).error(); \
   declaration = *std::move(TARMAC_CONCAT(tarmac_try_, __LINE__))
 
 /// TARMAC_CHECK_OK(fallible()); returns the error from the enclosing function, otherwise goes on.
-#define TARMAC_CHECK_OK(expression)                                       \
-  do {                                                                    \
+#define TARMAC_CHECK_OK(expression)                                                                 \
+  do {                                                                                              \
     if (auto tarmac_status = (expression); !tarmac_status) return std::move(tarmac_status).error(); \
   } while (false)

@@ -83,16 +83,16 @@ constexpr DType dtype_of() {
   return DType::kUndefined;
 }
 
-/// A dense, row-major tensor, little-endian as ONNX raw_data. Copying shares the bytes. A tensor made by allocate()
-/// or from() is writable; a view of a file is not.
+/// A dense, row-major tensor, little-endian as ONNX raw_data. Copying shares the bytes. A tensor made by
+/// allocate() or from() is writable; a view of a file is not.
 class Tensor {
  public:
   Tensor() = default;
 
   /// Uninitialised, 64-byte aligned memory. Errors: kInvalidInput (shape), kResourceExhausted.
   static Result<Tensor> allocate(DType dtype, Shape shape);
-  /// Borrows `bytes`, kept alive by `owner` (may be null when the caller guarantees the lifetime). The size must be
-  /// size_bytes(dtype, shape). `bytes` need not be aligned.
+  /// Borrows `bytes`, kept alive by `owner` (may be null when the caller guarantees the lifetime). The size
+  /// must be size_bytes(dtype, shape). `bytes` need not be aligned.
   static Result<Tensor> view(DType dtype, Shape shape, std::span<const std::byte> bytes,
                              std::shared_ptr<const void> owner);
   /// As view(), but writable through mutable_bytes(): memory that a caller provides for an engine to fill.
@@ -122,7 +122,8 @@ class Tensor {
   [[nodiscard]] std::span<std::byte> mutable_bytes();
   [[nodiscard]] const std::vector<std::string>& strings() const;
 
-  /// Typed access; asserts the dtype and alignment. Weights mapped from a file may be unaligned: aligned() first.
+  /// Typed access; asserts the dtype and alignment. Weights mapped from a file may be unaligned: aligned()
+  /// first.
   template <typename T>
   [[nodiscard]] std::span<const T> data() const {
     check_access(dtype_of<T>(), alignof(T));

@@ -38,8 +38,9 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
   struct stat status {};
   if (::fstat(file.value, &status) != 0) return system_error(path, "cannot read its size", errno);
   if (!S_ISREG(status.st_mode)) {
-    return make_error(ErrorCode::kInvalidInput, std::string("expected a regular file, found a ") +
-                                                    (S_ISDIR(status.st_mode) ? "folder" : "special file"),
+    return make_error(ErrorCode::kInvalidInput,
+                      std::string("expected a regular file, found a ") +
+                          (S_ISDIR(status.st_mode) ? "folder" : "special file"),
                       {}, path.string());
   }
   const auto size = static_cast<std::size_t>(status.st_size);
@@ -94,7 +95,8 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
 
 Status AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) return system_error(path_, "cannot sync", errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return system_error(path_, "cannot rename into place", errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    return system_error(path_, "cannot rename into place", errno);
   ::close(std::exchange(descriptor_, -1));
   // The rename itself is durable only once the folder is synced; a file system that cannot is not an error.
   const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");

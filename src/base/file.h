@@ -35,8 +35,8 @@ class MappedFile {
   std::size_t size_;
 };
 
-/// Writes to a temporary name beside `path`; commit() syncs and renames, so that readers see the old or the new
-/// file, never a part. Without commit() the destructor removes what was written.
+/// Writes to a temporary name beside `path`; commit() syncs and renames, so that readers see the old or the
+/// new file, never a part. Without commit() the destructor removes what was written.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& path);
@@ -65,6 +65,7 @@ class AtomicFile {
 Status write_file(const std::filesystem::path& path, std::string_view text);
 
 /// Whole file as text. Errors: as MappedFile::open, kResourceExhausted above `limit_bytes`.
-Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes = std::uint64_t{64} << 20U);
+Result<std::string> read_file(const std::filesystem::path& path,
+                              std::uint64_t limit_bytes = std::uint64_t{64} << 20U);
 
 }  // namespace tarmac

@@ -1,4 +1,5 @@
-// Log lines go to a sink that the program installs; without one they are dropped, so the library never prints.
+// Log lines go to a sink that the program installs; without one they are dropped, so the library never
+// prints.
 #pragma once
 
 #include <functional>

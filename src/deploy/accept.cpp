@@ -19,7 +19,8 @@ const Cell* find_cell(const std::vector<Cell>& cells, const std::string& variant
 double milliseconds(const Cell& cell) { return static_cast<double>(cell.result.latency->p50_ns) / 1e6; }
 
 VariantMeasurements measurements(const Cell& cell, const std::vector<const Cell*>& final_cells,
-                                 const std::vector<std::uint64_t>& memory_bytes, const report::DeployReport& report) {
+                                 const std::vector<std::uint64_t>& memory_bytes,
+                                 const report::DeployReport& report) {
   VariantMeasurements measured;
   measured.target = cell.result.target;
   measured.variant = cell.result.variant;
@@ -28,23 +29,27 @@ VariantMeasurements measurements(const Cell& cell, const std::vector<const Cell*
   if (cell.result.throughput) measured.throughput_per_s = cell.result.throughput->samples_per_s;
   const auto it = std::find(final_cells.begin(), final_cells.end(), &cell);
   measured.deployed = it != final_cells.end();
-  if (measured.deployed) measured.peak_memory_bytes = memory_bytes[static_cast<std::size_t>(it - final_cells.begin())];
+  if (measured.deployed)
+    measured.peak_memory_bytes = memory_bytes[static_cast<std::size_t>(it - final_cells.begin())];
   for (const report::ReferenceComparison& row : report.references) {
-    if (row.variant == measured.variant && row.target == measured.target) measured.reference_error = row.metrics;
+    if (row.variant == measured.variant && row.target == measured.target)
+      measured.reference_error = row.metrics;
   }
   return measured;
 }
 
 }  // namespace
 
-std::vector<const Cell*> choose_final(const Contract& contract, const std::vector<Cell>& cells, report::DeployReport& report) {
+std::vector<const Cell*> choose_final(const Contract& contract, const std::vector<Cell>& cells,
+                                      report::DeployReport& report) {
   std::vector<const Cell*> chosen;
   for (const TargetSpec& spec : contract.targets) {
     const Cell* fp32 = find_cell(cells, "fp32", spec.name);
     const Cell* int8 = find_cell(cells, "int8", spec.name);
     if (int8 != nullptr && int8->result.latency->p50_ns >= fp32->result.latency->p50_ns) {
-      report.notes.push_back(fmt::format("{}: INT8 takes {:.3f} ms and FP32 {:.3f} ms on this machine, so FP32 is deployed",
-                                         spec.name, milliseconds(*int8), milliseconds(*fp32)));
+      report.notes.push_back(
+          fmt::format("{}: INT8 takes {:.3f} ms and FP32 {:.3f} ms on this machine, so FP32 is deployed",
+                      spec.name, milliseconds(*int8), milliseconds(*fp32)));
       int8 = nullptr;
     }
     chosen.push_back(int8 != nullptr ? int8 : fp32);
@@ -52,8 +57,9 @@ std::vector<const Cell*> choose_final(const Contract& contract, const std::vecto
   return chosen;
 }
 
-void accept(const Contract& contract, const std::vector<Cell>& cells, const std::vector<const Cell*>& final_cells,
-            const std::vector<std::uint64_t>& memory_bytes, report::DeployReport& report) {
+void accept(const Contract& contract, const std::vector<Cell>& cells,
+            const std::vector<const Cell*>& final_cells, const std::vector<std::uint64_t>& memory_bytes,
+            report::DeployReport& report) {
   std::vector<VariantMeasurements> measured;
   for (const Cell& cell : cells) measured.push_back(measurements(cell, final_cells, memory_bytes, report));
   for (const Criterion& criterion : check_acceptance(contract, measured)) {

@@ -5,12 +5,14 @@
 
 namespace tarmac {
 
-/// The cell to deploy on each target, in the contract's order. Measured, then chosen: INT8 when the contract asks for
-/// it and it is faster here than FP32 (a note says so when it is not).
-std::vector<const Cell*> choose_final(const Contract& contract, const std::vector<Cell>& cells, report::DeployReport& report);
+/// The cell to deploy on each target, in the contract's order. Measured, then chosen: INT8 when the contract
+/// asks for it and it is faster here than FP32 (a note says so when it is not).
+std::vector<const Cell*> choose_final(const Contract& contract, const std::vector<Cell>& cells,
+                                      report::DeployReport& report);
 
 /// Adds a row for each criterion and sets report.passed and report.failures. `memory_bytes` by final cell.
-void accept(const Contract& contract, const std::vector<Cell>& cells, const std::vector<const Cell*>& final_cells,
-            const std::vector<std::uint64_t>& memory_bytes, report::DeployReport& report);
+void accept(const Contract& contract, const std::vector<Cell>& cells,
+            const std::vector<const Cell*>& final_cells, const std::vector<std::uint64_t>& memory_bytes,
+            report::DeployReport& report);
 
 }  // namespace tarmac

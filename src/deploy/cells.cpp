@@ -43,8 +43,10 @@ Status time_nodes(Cell& cell, const std::map<std::string, Tensor>& sample, Progr
 }
 
 /// As many contexts at once as there are cores, each with its own inputs bound.
-Status time_throughput(Cell& cell, const std::map<std::string, Tensor>& sample, double seconds, Progress& progress) {
-  const int streams = std::max(1, cell.spec->cores.value_or(static_cast<int>(std::thread::hardware_concurrency())));
+Status time_throughput(Cell& cell, const std::map<std::string, Tensor>& sample, double seconds,
+                       Progress& progress) {
+  const int streams =
+      std::max(1, cell.spec->cores.value_or(static_cast<int>(std::thread::hardware_concurrency())));
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<Context*> pointers;
   for (int i = 0; i < streams; ++i) {
@@ -94,11 +96,13 @@ Status check_targets(const Contract& contract, const std::vector<Target*>& targe
         continue;
       }
       if (verdict.verdict == Verdict::kRefused || !spec.allow_fallback) {
-        return make_error(ErrorCode::kUnsupported,
-                          spec.name + " does not run " + verdict.op_type + ": " + verdict.reason + "; " + verdict.remedy,
-                          verdict.node);
+        return make_error(
+            ErrorCode::kUnsupported,
+            spec.name + " does not run " + verdict.op_type + ": " + verdict.reason + "; " + verdict.remedy,
+            verdict.node);
       }
-      check.nodes.push_back({verdict.node, verdict.op_type, to_string(verdict.verdict), verdict.reason, verdict.remedy});
+      check.nodes.push_back(
+          {verdict.node, verdict.op_type, to_string(verdict.verdict), verdict.reason, verdict.remedy});
       report.notes.push_back(spec.name + " runs '" + verdict.node + "' on a fallback: " + verdict.reason);
     }
     report.checks.push_back(std::move(check));
@@ -124,7 +128,8 @@ Result<std::vector<Cell>> compile_cells(const Contract& contract, const std::vec
       TARMAC_TRY(cell.executable, cell.target->compile(variant.model, compile_options(*cell.spec), progress));
       TARMAC_TRY(cell.context, cell.executable->create_context());
       cell.result.compile_ns =
-          std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
+          std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start)
+              .count();
       for (const std::string& note : cell.executable->notes()) {
         report.notes.push_back(variant.name + " on " + cell.spec->name + ": " + note);
       }
@@ -136,7 +141,8 @@ Result<std::vector<Cell>> compile_cells(const Contract& contract, const std::vec
   return cells;
 }
 
-Status time_cells(std::vector<Cell>& cells, const std::map<std::string, Tensor>& sample, double seconds, Progress& progress) {
+Status time_cells(std::vector<Cell>& cells, const std::map<std::string, Tensor>& sample, double seconds,
+                  Progress& progress) {
   std::vector<Context*> contexts;
   for (Cell& cell : cells) {
     TARMAC_CHECK_OK(bind_inputs(*cell.context, sample));

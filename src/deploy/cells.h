@@ -27,8 +27,8 @@ Result<std::vector<Target*>> find_targets(const Contract& contract);
 
 CompileOptions compile_options(const TargetSpec& spec);
 
-/// Asks every target for a verdict on every node of `model` and records it. kUnsupported when one is refused, or runs
-/// on a fallback that the contract does not allow.
+/// Asks every target for a verdict on every node of `model` and records it. kUnsupported when one is refused,
+/// or runs on a fallback that the contract does not allow.
 Status check_targets(const Contract& contract, const std::vector<Target*>& targets, const Model& model,
                      report::DeployReport& report, Progress& progress);
 
@@ -37,6 +37,7 @@ Result<std::vector<Cell>> compile_cells(const Contract& contract, const std::vec
                                         Progress& progress);
 
 /// Latency of all cells interleaved, then throughput and per-node times, with one real sample as the input.
-Status time_cells(std::vector<Cell>& cells, const std::map<std::string, Tensor>& sample, double seconds, Progress& progress);
+Status time_cells(std::vector<Cell>& cells, const std::map<std::string, Tensor>& sample, double seconds,
+                  Progress& progress);
 
 }  // namespace tarmac

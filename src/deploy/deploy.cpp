@@ -22,7 +22,8 @@ class Stages {
   explicit Stages(report::DeployReport& report) : report_(report), start_(std::chrono::steady_clock::now()) {}
   void done(const std::string& name) {
     const auto now = std::chrono::steady_clock::now();
-    report_.stages.push_back({name, std::chrono::duration_cast<std::chrono::nanoseconds>(now - start_).count()});
+    report_.stages.push_back(
+        {name, std::chrono::duration_cast<std::chrono::nanoseconds>(now - start_).count()});
     start_ = now;
   }
 
@@ -38,7 +39,8 @@ Result<std::optional<Dataset>> open_data(const Contract& contract, const std::op
 }
 
 /// What every cell is timed with: a real sample, or made-up values where the contract has no data.
-Result<std::map<std::string, Tensor>> timing_sample(const Contract& contract, const std::optional<Dataset>& data, const Cell& cell) {
+Result<std::map<std::string, Tensor>> timing_sample(const Contract& contract,
+                                                    const std::optional<Dataset>& data, const Cell& cell) {
   if (data && data->size() > 0) return data->load(0);
   ShapeChoice shapes;
   for (const auto& [name, profile] : contract.profiles) shapes.shapes[name] = profile.opt;
@@ -49,7 +51,8 @@ Status record_file(const std::string& label, const std::string& variant, const s
                    report::DeployReport& report) {
   TARMAC_TRY(const auto digest, sha256_file(path));
   std::error_code failure;
-  report.files.push_back({label, variant, path.string(), std::filesystem::file_size(path, failure), to_hex(digest)});
+  report.files.push_back(
+      {label, variant, path.string(), std::filesystem::file_size(path, failure), to_hex(digest)});
   return {};
 }
 
@@ -71,8 +74,10 @@ PlanContent plan_content(const Contract& contract, const Cell& cell, const std::
 }
 
 /// Plans under their final names only once all are written, so that a failure leaves none behind.
-Result<std::vector<std::filesystem::path>> write_plans(const Contract& contract, const std::vector<const Cell*>& cells,
-                                                       const std::filesystem::path& folder, report::DeployReport& report) {
+Result<std::vector<std::filesystem::path>> write_plans(const Contract& contract,
+                                                       const std::vector<const Cell*>& cells,
+                                                       const std::filesystem::path& folder,
+                                                       report::DeployReport& report) {
   TARMAC_TRY(const std::string contract_text, read_file(contract.file));
   std::vector<std::filesystem::path> plans;
   for (const Cell* cell : cells) {
@@ -83,12 +88,14 @@ Result<std::vector<std::filesystem::path>> write_plans(const Contract& contract,
       return std::move(status).error();
     }
     plans.push_back(path);
-    TARMAC_CHECK_OK(record_file(cell->result.variant + " plan for " + cell->spec->name, cell->result.variant, path, report));
+    TARMAC_CHECK_OK(record_file(cell->result.variant + " plan for " + cell->spec->name, cell->result.variant,
+                                path, report));
   }
   return plans;
 }
 
-Result<std::vector<std::uint64_t>> measure_memory(const DeployOptions& options, const std::vector<std::filesystem::path>& plans,
+Result<std::vector<std::uint64_t>> measure_memory(const DeployOptions& options,
+                                                  const std::vector<std::filesystem::path>& plans,
                                                   report::DeployReport& report) {
   std::vector<std::uint64_t> bytes;
   for (const auto& plan : plans) {
@@ -100,7 +107,8 @@ Result<std::vector<std::uint64_t>> measure_memory(const DeployOptions& options, 
     }
   }
   if (!options.measure_memory) {
-    report.notes.push_back("peak memory is that of the deploying process, which held every variant on every target at once");
+    report.notes.push_back(
+        "peak memory is that of the deploying process, which held every variant on every target at once");
   }
   return bytes;
 }
@@ -118,14 +126,16 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   if (calibration && evaluation) TARMAC_CHECK_OK(check_disjoint(*calibration, *evaluation, progress));
   stages.done("read contract and data");
 
-  TARMAC_TRY(const auto variants, make_variants(contract, calibration ? &*calibration : nullptr, *targets[0], report, progress));
+  TARMAC_TRY(const auto variants,
+             make_variants(contract, calibration ? &*calibration : nullptr, *targets[0], report, progress));
   stages.done("optimise and quantise");
   TARMAC_CHECK_OK(check_targets(contract, targets, variants.front().model, report, progress));
   stages.done("check operators");
   TARMAC_TRY(auto cells, compile_cells(contract, targets, variants, report, progress));
   stages.done("compile");
 
-  if (contract.evaluation && evaluation) TARMAC_CHECK_OK(evaluate_cells(contract, *evaluation, cells, report, progress));
+  if (contract.evaluation && evaluation)
+    TARMAC_CHECK_OK(evaluate_cells(contract, *evaluation, cells, report, progress));
   if (contract.reference) TARMAC_CHECK_OK(compare_cells_with_reference(contract, cells, report, progress));
   stages.done("evaluate");
   TARMAC_TRY(const auto sample, timing_sample(contract, evaluation, cells.front()));
@@ -135,7 +145,8 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   std::error_code failure;
   std::filesystem::create_directories(options.output_folder, failure);
   if (failure) {
-    return make_error(ErrorCode::kIo, "cannot make the output folder: " + failure.message(), {}, options.output_folder.string());
+    return make_error(ErrorCode::kIo, "cannot make the output folder: " + failure.message(), {},
+                      options.output_folder.string());
   }
   const auto final_cells = choose_final(contract, cells, report);
   report.baseline_variant = "original";

@@ -14,8 +14,8 @@ namespace tarmac {
 struct DeployOptions {
   /// Gets <name>.<target>.plan for every target, report.json and report.html. Made when missing.
   std::filesystem::path output_folder;
-  /// Peak resident bytes of a process that only loads and runs this plan. Without it the peak of this process counts,
-  /// which holds every variant and engine at once.
+  /// Peak resident bytes of a process that only loads and runs this plan. Without it the peak of this process
+  /// counts, which holds every variant and engine at once.
   std::function<Result<std::uint64_t>(const std::filesystem::path& plan)> measure_memory;
   /// How long each variant is timed on each target, in seconds.
   double timing_s = 1.5;
@@ -27,9 +27,10 @@ struct DeployOutcome {
   std::filesystem::path report_html;
 };
 
-/// Does everything that the contract asks for. An unmet acceptance is no error: report.passed is false, and plans and
-/// report are there to look at. Errors: kUnsupported (a node that a target cannot run, with the remedy), kUnavailable
-/// (a target is not on this machine), kInvalidInput (data, contract), kCancelled, kIo, …; no plan is left behind then.
+/// Does everything that the contract asks for. An unmet acceptance is no error: report.passed is false, and
+/// plans and report are there to look at. Errors: kUnsupported (a node that a target cannot run, with the
+/// remedy), kUnavailable (a target is not on this machine), kInvalidInput (data, contract), kCancelled, kIo,
+/// …; no plan is left behind then.
 Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& options, Progress& progress);
 
 }  // namespace tarmac

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kPicturesShown = 48;
 constexpr int kThumbnailPx = 112;
 
-/// Which pictures the sheet shows: every wrong one first, then right ones taken evenly, so that each class is seen.
+/// Which pictures the sheet shows: every wrong one first, then right ones taken evenly, so that each class is
+/// seen.
 std::vector<std::size_t> choose_pictures(const std::vector<report::ReportPicture>& all) {
   std::vector<std::size_t> chosen;
   std::vector<std::size_t> right;
@@ -26,7 +27,9 @@ std::vector<std::size_t> choose_pictures(const std::vector<report::ReportPicture
 /// The predictions of all cells side by side, one entry a picture.
 std::vector<report::ReportPicture> gather(const Contract& contract, const std::vector<Cell>& cells,
                                           const std::vector<Evaluation>& evaluations) {
-  const auto label = [&](int index) { return index < 0 ? std::string("none") : contract.labels[static_cast<std::size_t>(index)]; };
+  const auto label = [&](int index) {
+    return index < 0 ? std::string("none") : contract.labels[static_cast<std::size_t>(index)];
+  };
   std::vector<report::ReportPicture> pictures;
   for (const Prediction& prediction : evaluations.front().predictions) {
     const auto& path = prediction.item.path;
@@ -37,8 +40,8 @@ std::vector<report::ReportPicture> gather(const Contract& contract, const std::v
   for (std::size_t c = 0; c < cells.size(); ++c) {
     for (std::size_t i = 0; i < pictures.size(); ++i) {
       const Prediction& prediction = evaluations[c].predictions[i];
-      pictures[i].predictions.push_back(
-          {cells[c].result.variant, cells[c].result.target, label(prediction.predicted), prediction.probability});
+      pictures[i].predictions.push_back({cells[c].result.variant, cells[c].result.target,
+                                         label(prediction.predicted), prediction.probability});
     }
   }
   return pictures;
@@ -51,19 +54,22 @@ Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector
   std::vector<Executable*> executables;
   for (const Cell& cell : cells) executables.push_back(cell.executable.get());
   TARMAC_TRY(const auto evaluations, evaluate(executables, contract, data, {}, progress));
-  for (std::size_t c = 0; c < cells.size(); ++c) cells[c].result.accuracy = report::summarize_accuracy(evaluations[c].metrics);
-  for (const Error& error : evaluations.front().unreadable) report.notes.push_back("left out: " + error.str());
+  for (std::size_t c = 0; c < cells.size(); ++c)
+    cells[c].result.accuracy = report::summarize_accuracy(evaluations[c].metrics);
+  for (const Error& error : evaluations.front().unreadable)
+    report.notes.push_back("left out: " + error.str());
   if (contract.evaluation_data->kind == DataKind::kTensors) return {};
   auto pictures = gather(contract, cells, evaluations);
   for (const std::size_t index : choose_pictures(pictures)) {
-    TARMAC_TRY(pictures[index].jpeg, encode_thumbnail(evaluations.front().predictions[index].item.path, kThumbnailPx));
+    TARMAC_TRY(pictures[index].jpeg,
+               encode_thumbnail(evaluations.front().predictions[index].item.path, kThumbnailPx));
     report.pictures.push_back(std::move(pictures[index]));
   }
   return {};
 }
 
-Status compare_cells_with_reference(const Contract& contract, std::vector<Cell>& cells, report::DeployReport& report,
-                                    Progress& progress) {
+Status compare_cells_with_reference(const Contract& contract, std::vector<Cell>& cells,
+                                    report::DeployReport& report, Progress& progress) {
   for (const Cell& cell : cells) {
     TARMAC_TRY(const ReferenceComparison found, compare_with_reference(*cell.executable, contract, progress));
     report::ReferenceComparison row;

@@ -12,7 +12,7 @@ Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector
 
 /// Compares every cell's outputs with the contract's reference. INT8 is shown, not judged: its promise is the
 /// accuracy drop.
-Status compare_cells_with_reference(const Contract& contract, std::vector<Cell>& cells, report::DeployReport& report,
-                                    Progress& progress);
+Status compare_cells_with_reference(const Contract& contract, std::vector<Cell>& cells,
+                                    report::DeployReport& report, Progress& progress);
 
 }  // namespace tarmac

@@ -34,7 +34,8 @@ report::MachineFacts describe_machine() {
   report::MachineFacts facts;
   facts.cpu = find_line("/proc/cpuinfo", "model name", ':');
   facts.logical_cores = static_cast<int>(std::thread::hardware_concurrency());
-  facts.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  facts.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   facts.operating_system = find_line("/etc/os-release", "PRETTY_NAME", '=');
   struct utsname system {};
   if (::uname(&system) == 0) facts.operating_system += fmt::format(" (kernel {})", system.release);
@@ -43,7 +44,8 @@ report::MachineFacts describe_machine() {
 
 }  // namespace
 
-Status describe_deployment(const Contract& contract, const std::vector<Target*>& targets, report::DeployReport& report) {
+Status describe_deployment(const Contract& contract, const std::vector<Target*>& targets,
+                           report::DeployReport& report) {
   report.model_name = contract.name;
   TARMAC_TRY(const auto digest, sha256_file(contract.model));
   report.model_sha256 = to_hex(digest);

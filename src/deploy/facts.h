@@ -10,6 +10,7 @@
 namespace tarmac {
 
 /// Fills in the report's head. Errors: kNotFound or kIo when the model cannot be read.
-Status describe_deployment(const Contract& contract, const std::vector<Target*>& targets, report::DeployReport& report);
+Status describe_deployment(const Contract& contract, const std::vector<Target*>& targets,
+                           report::DeployReport& report);
 
 }  // namespace tarmac

@@ -31,7 +31,8 @@ Status optimize_variant(Model& model, Target& target, report::DeployReport& repo
     result.time_ns = run.time_ns;
     for (const auto* list : {&done.changes, &done.declined}) {
       for (const Change& change : *list) {
-        if (change.pass == run.pass) result.detail += (result.detail.empty() ? "" : "; ") + change.node + ": " + change.what;
+        if (change.pass == run.pass)
+          result.detail += (result.detail.empty() ? "" : "; ") + change.node + ": " + change.what;
       }
     }
     report.passes.push_back(std::move(result));
@@ -39,11 +40,13 @@ Status optimize_variant(Model& model, Target& target, report::DeployReport& repo
   return {};
 }
 
-Result<Calibration> calibrate(const Contract& contract, const Model& model, const std::vector<std::string>& values,
-                              const Dataset& data, Target& target, Progress& progress) {
+Result<Calibration> calibrate(const Contract& contract, const Model& model,
+                              const std::vector<std::string>& values, const Dataset& data, Target& target,
+                              Progress& progress) {
   // A contract with a fixed batch size feeds that one.
-  const bool fixed = std::any_of(contract.inputs.begin(), contract.inputs.end(),
-                                 [](const InputSpec& input) { return !input.shape.empty() && input.shape[0].fixed(); });
+  const bool fixed = std::any_of(contract.inputs.begin(), contract.inputs.end(), [](const InputSpec& input) {
+    return !input.shape.empty() && input.shape[0].fixed();
+  });
   BatchOptions reading;
   reading.batch_size = fixed ? 0 : kCalibrationBatch;
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
@@ -78,8 +81,8 @@ void record(const QuantizeReport& done, report::DeployReport& report) {
 
 }  // namespace
 
-Result<std::vector<Variant>> make_variants(const Contract& contract, const Dataset* calibration, Target& target,
-                                           report::DeployReport& report, Progress& progress) {
+Result<std::vector<Variant>> make_variants(const Contract& contract, const Dataset* calibration,
+                                           Target& target, report::DeployReport& report, Progress& progress) {
   std::vector<Variant> variants;
   TARMAC_TRY(Model original, load_model(contract.model));
   PassContext context;
@@ -93,11 +96,13 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, const Datas
     return variants;
   }
   if (contract.precision.method != CalibrationMethod::kMinMax) {
-    return make_error(ErrorCode::kUnsupported, std::string("precision.method '") + to_string(contract.precision.method) +
+    return make_error(ErrorCode::kUnsupported, std::string("precision.method '") +
+                                                   to_string(contract.precision.method) +
                                                    "' is not built yet; use minmax");
   }
   if (calibration == nullptr) {
-    return make_error(ErrorCode::kInvalidInput, "precision.mode is int8, but data.calibration is missing; name a folder of pictures");
+    return make_error(ErrorCode::kInvalidInput,
+                      "precision.mode is int8, but data.calibration is missing; name a folder of pictures");
   }
   Model int8 = clone_model(fp32);
   variants.push_back({"fp32", std::move(fp32)});

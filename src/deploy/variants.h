@@ -15,10 +15,11 @@ struct Variant {
   Model model;
 };
 
-/// Makes the variants that the contract's precision asks for, in this order, and records in `report` what passes,
-/// calibration and quantisation did. `calibration` may be null unless the contract asks for INT8; it is observed on
-/// `target`. Functions are inlined in all of them, because no engine here has kernels for them.
-Result<std::vector<Variant>> make_variants(const Contract& contract, const Dataset* calibration, Target& target,
-                                           report::DeployReport& report, Progress& progress);
+/// Makes the variants that the contract's precision asks for, in this order, and records in `report` what
+/// passes, calibration and quantisation did. `calibration` may be null unless the contract asks for INT8; it
+/// is observed on `target`. Functions are inlined in all of them, because no engine here has kernels for
+/// them.
+Result<std::vector<Variant>> make_variants(const Contract& contract, const Dataset* calibration,
+                                           Target& target, report::DeployReport& report, Progress& progress);
 
 }  // namespace tarmac

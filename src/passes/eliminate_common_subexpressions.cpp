@@ -1,5 +1,5 @@
-#include <array>
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "base/sha256.h"
@@ -25,7 +25,9 @@ std::string tensor_key(const Tensor& tensor) {
 /// Text that is equal for equal attributes; empty when the node must not be merged.
 struct AttributeKey {
   std::string operator()(std::int64_t value) const { return "i" + std::to_string(value); }
-  std::string operator()(float value) const { return std::string("f").append(reinterpret_cast<const char*>(&value), sizeof value); }
+  std::string operator()(float value) const {
+    return std::string("f").append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
   std::string operator()(const std::string& value) const { return "s" + value; }
   std::string operator()(const Tensor& value) const { return "t" + tensor_key(value); }
   std::string operator()(const Type& value) const { return "y" + to_string(value); }
@@ -45,9 +47,11 @@ struct AttributeKey {
 };
 
 std::string node_key(const Node& node) {
-  std::string key = node.domain + "\n" + node.op_type + "\n" + node.overload + "\n" + std::to_string(node.outputs().size());
+  std::string key =
+      node.domain + "\n" + node.op_type + "\n" + node.overload + "\n" + std::to_string(node.outputs().size());
   for (const Value* output : node.outputs()) key += output == nullptr ? "-" : "+";
-  for (const Value* input : node.inputs()) key += "\n" + std::to_string(reinterpret_cast<std::uintptr_t>(input));
+  for (const Value* input : node.inputs())
+    key += "\n" + std::to_string(reinterpret_cast<std::uintptr_t>(input));
   for (const auto& [name, attribute] : node.attributes) {
     const std::string value = std::visit(AttributeKey{}, attribute);
     if (value.empty()) return {};
@@ -63,7 +67,8 @@ void merge_initializers(Graph& graph, PassContext& context) {
     if (value->is_input() || value->is_output()) continue;
     const auto [it, fresh] = first.try_emplace(tensor_key(*value->initializer()), value);
     if (fresh) continue;
-    context.changes.push_back({context.pass, value->name(), "same content as initializer '" + it->second->name() + "'"});
+    context.changes.push_back(
+        {context.pass, value->name(), "same content as initializer '" + it->second->name() + "'"});
     graph.replace_uses(*value, *it->second);
     graph.erase(*value);
   }

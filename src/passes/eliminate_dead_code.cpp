@@ -37,7 +37,9 @@ void clean(Graph& graph, PassContext& context) {
 }
 
 void collect_calls(const Graph& graph, std::set<std::string>& calls) {
-  for_each_node(graph, [&](const Node& node) { calls.insert(node.domain + "\n" + node.op_type + "\n" + node.overload); });
+  for_each_node(graph, [&](const Node& node) {
+    calls.insert(node.domain + "\n" + node.op_type + "\n" + node.overload);
+  });
 }
 
 void clean_functions(Model& model, PassContext& context) {
@@ -46,10 +48,12 @@ void clean_functions(Model& model, PassContext& context) {
     collect_calls(*model.graph, calls);
     for (const Function& function : model.functions) collect_calls(*function.body, calls);
     removed = std::erase_if(model.functions, [&](const Function& function) {
-      if (calls.contains(function.domain + "\n" + function.name + "\n" + function.overload)) return false;
-      context.changes.push_back({context.pass, function.name, "removed a local function that nothing calls"});
-      return true;
-    }) > 0;
+                if (calls.contains(function.domain + "\n" + function.name + "\n" + function.overload))
+                  return false;
+                context.changes.push_back(
+                    {context.pass, function.name, "removed a local function that nothing calls"});
+                return true;
+              }) > 0;
   }
 }
 

@@ -25,9 +25,9 @@ bool all_equal(const Value* value, double expected) {
 bool same_shape(const Node& node, const Value& value) {
   const Type& type = node.output(0)->type;
   return type.is_tensor() && type.shape && value.type.is_tensor() && type.dtype == value.type.dtype &&
-         type.shape == value.type.shape && std::all_of(type.shape->begin(), type.shape->end(), [](const Dim& dim) {
-           return dim.known() || !dim.symbol.empty();
-         });
+         type.shape == value.type.shape &&
+         std::all_of(type.shape->begin(), type.shape->end(),
+                     [](const Dim& dim) { return dim.known() || !dim.symbol.empty(); });
 }
 
 bool is_identity_permutation(const std::vector<std::int64_t>& perm) {
@@ -51,7 +51,9 @@ Value* passed_on(const Node& node, std::int64_t opset) {
     const bool mask_used = node.output(1) != nullptr && !node.output(1)->unused();
     return training || mask_used ? nullptr : input;
   }
-  if (op == "Cast") return node.attribute_or<std::int64_t>("to", 0) == static_cast<std::int64_t>(input->type.dtype) ? input : nullptr;
+  if (op == "Cast")
+    return node.attribute_or<std::int64_t>("to", 0) == static_cast<std::int64_t>(input->type.dtype) ? input
+                                                                                                    : nullptr;
   if (op == "Transpose") {
     const auto* perm = node.attribute<std::vector<std::int64_t>>("perm");
     return perm != nullptr && is_identity_permutation(*perm) ? input : nullptr;
@@ -68,10 +70,13 @@ Value* passed_on(const Node& node, std::int64_t opset) {
   if (op == "Slice") {
     // Only the plain full slice: same sizes, forward by one.
     const auto steps = constant_integers(node.input(4));
-    const bool forward = node.input(4) == nullptr || (steps && std::all_of(steps->begin(), steps->end(), [](auto s) { return s == 1; }));
+    const bool forward = node.input(4) == nullptr ||
+                         (steps && std::all_of(steps->begin(), steps->end(), [](auto s) { return s == 1; }));
     return forward && input->type.static_shape() && same_shape(node, *input) ? input : nullptr;
   }
-  if ((op == "Concat" || op == "Sum" || op == "Max" || op == "Min" || op == "Mean") && node.inputs().size() == 1) return input;
+  if ((op == "Concat" || op == "Sum" || op == "Max" || op == "Min" || op == "Mean") &&
+      node.inputs().size() == 1)
+    return input;
   const bool neutral_zero = op == "Add" || op == "Sub";
   const bool neutral_one = op == "Mul" || op == "Div" || op == "Pow";
   if (neutral_zero || neutral_one) {
@@ -79,7 +84,8 @@ Value* passed_on(const Node& node, std::int64_t opset) {
     const double neutral = neutral_zero ? 0.0 : 1.0;
     if (all_equal(node.input(1), neutral) && same_shape(node, *input)) return input;
     const bool commutes = op == "Add" || op == "Mul";
-    if (commutes && node.input(1) != nullptr && all_equal(input, neutral) && same_shape(node, *node.input(1))) return node.input(1);
+    if (commutes && node.input(1) != nullptr && all_equal(input, neutral) && same_shape(node, *node.input(1)))
+      return node.input(1);
   }
   return nullptr;
 }
@@ -96,9 +102,9 @@ void clean(Graph& graph, std::int64_t opset, PassContext& context) {
     const bool gone = graph.replace_uses(result, *source);
     if (!gone && !had_readers) continue;  // it only feeds a graph output, which must keep its own value
     context.changed(*node, node->op_type + " passes its input on unchanged");
-    const bool erasable = gone && std::all_of(node->outputs().begin(), node->outputs().end(), [](const Value* output) {
-      return output == nullptr || output->unused();
-    });
+    const bool erasable =
+        gone && std::all_of(node->outputs().begin(), node->outputs().end(),
+                            [](const Value* output) { return output == nullptr || output->unused(); });
     if (erasable) graph.erase(*node);
   }
 }

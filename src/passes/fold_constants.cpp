@@ -11,12 +11,14 @@ namespace tarmac {
 namespace {
 
 bool deterministic(const Node& node) {
-  static constexpr std::array<const char*, 7> kRandom = {"RandomNormal",  "RandomNormalLike",  "RandomUniform", "Multinomial",
-                                                         "RandomUniformLike", "Bernoulli", "Dropout"};
+  static constexpr std::array<const char*, 7> kRandom = {"RandomNormal", "RandomNormalLike",  "RandomUniform",
+                                                         "Multinomial",  "RandomUniformLike", "Bernoulli",
+                                                         "Dropout"};
   return std::find(kRandom.begin(), kRandom.end(), node.op_type) == kRandom.end();
 }
 
-/// Stored INT8 and INT4 weights reach their readers through DequantizeLinear; folding it would bring the floats back.
+/// Stored INT8 and INT4 weights reach their readers through DequantizeLinear; folding it would bring the
+/// floats back.
 bool dequantizes(const Node& node) { return node.op_type == "DequantizeLinear"; }
 
 bool has_subgraph(const Node& node) {
@@ -45,7 +47,8 @@ std::vector<Node*> foldable_nodes(const Graph& graph, const PassContext& context
   std::unordered_set<const Value*> known;
   std::unordered_map<const Value*, std::uint64_t> constant_bytes;  // of the constants behind a value
   for (const auto& node : graph.nodes()) {
-    if (!node->domain.empty() || node->is("Constant") || !deterministic(*node) || dequantizes(*node) || has_subgraph(*node)) {
+    if (!node->domain.empty() || node->is("Constant") || !deterministic(*node) || dequantizes(*node) ||
+        has_subgraph(*node)) {
       continue;
     }
     std::uint64_t source_bytes = 0;
@@ -113,7 +116,8 @@ Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
   auto results = context.evaluator->evaluate(part);
   if (!results) {
     // An engine that cannot run them is no fault of the model: they are computed at run time instead.
-    context.declined.push_back({context.pass, nodes.front()->label(), "not folded: " + results.error().str()});
+    context.declined.push_back(
+        {context.pass, nodes.front()->label(), "not folded: " + results.error().str()});
     return {};
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -123,8 +127,9 @@ Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
   }
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
     Node& node = **it;
-    const bool unused = std::all_of(node.outputs().begin(), node.outputs().end(),
-                                    [](const Value* output) { return output == nullptr || output->unused(); });
+    const bool unused = std::all_of(node.outputs().begin(), node.outputs().end(), [](const Value* output) {
+      return output == nullptr || output->unused();
+    });
     if (!unused) continue;
     context.changed(node, "folded " + node.op_type + " into a constant");
     graph.erase(node);

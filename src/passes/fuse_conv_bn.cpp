@@ -65,7 +65,8 @@ Status fuse(Graph& graph, Node& conv, Node& bn) {
   TARMAC_TRY(Tensor new_weights, scaled_weights(weights, scale, conv.op_type == "ConvTranspose"));
   TARMAC_TRY(Tensor new_bias, from_doubles(weights.dtype(), {static_cast<std::int64_t>(channels)}, bias));
   // The old constants may have other readers, so the fused ones are new values.
-  Value& weights_value = graph.add_initializer(graph.fresh_name(conv.input(1)->name() + "_bn"), std::move(new_weights));
+  Value& weights_value =
+      graph.add_initializer(graph.fresh_name(conv.input(1)->name() + "_bn"), std::move(new_weights));
   Value& bias_value = graph.add_initializer(graph.fresh_name(conv.label() + "_bias_bn"), std::move(new_bias));
   conv.set_input(1, &weights_value);
   if (conv.inputs().size() > 2) {
@@ -94,9 +95,12 @@ Status fuse_graph(Graph& graph, PassContext& context) {
       if (!found) continue;
       Node& conv = *found->nodes.at("conv");
       const Tensor* gamma = constant_of(node->input(1));
-      if (&conv.graph() != &graph || gamma == nullptr || !fusable(conv, *node, static_cast<std::size_t>(gamma->count()))) break;
+      if (&conv.graph() != &graph || gamma == nullptr ||
+          !fusable(conv, *node, static_cast<std::size_t>(gamma->count())))
+        break;
       TARMAC_CHECK_OK(fuse(graph, conv, *node));
-      context.changed(*node, "folded BatchNormalization into the weights of " + conv.op_type + " '" + conv.label() + "'");
+      context.changed(
+          *node, "folded BatchNormalization into the weights of " + conv.op_type + " '" + conv.label() + "'");
       // The sole reader of the convolution was this node, so its output can always take over.
       graph.replace_uses(*node->output(0), *conv.output(0));
       graph.erase(*node);

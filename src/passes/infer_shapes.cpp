@@ -43,7 +43,8 @@ Status take_graph(const onnx::GraphProto& proto, Graph& graph) {
       if (attribute.type() != onnx::AttributeProto::GRAPH) continue;
       const auto it = node->attributes.find(attribute.name());
       if (it == node->attributes.end()) continue;
-      if (const auto* nested = std::get_if<GraphPtr>(&it->second)) TARMAC_CHECK_OK(take_graph(attribute.g(), **nested));
+      if (const auto* nested = std::get_if<GraphPtr>(&it->second))
+        TARMAC_CHECK_OK(take_graph(attribute.g(), **nested));
     }
   }
   return {};
@@ -78,12 +79,13 @@ Status fix_input_shape(Model& model, const std::string& input, const Shape& shap
   Value* value = graph.find(input);
   if (value == nullptr || !value->is_input()) {
     std::string names;
-    for (const Value* candidate : graph.inputs()) names += (names.empty() ? "'" : ", '") + candidate->name() + "'";
+    for (const Value* candidate : graph.inputs())
+      names += (names.empty() ? "'" : ", '") + candidate->name() + "'";
     return make_error(ErrorCode::kNotFound, "no model input '" + input + "'; the inputs are " + names);
   }
   if (!value->type.is_tensor() || (value->type.shape && value->type.shape->size() != shape.size())) {
-    return make_error(ErrorCode::kInvalidInput,
-                      "shape " + to_string(shape) + " does not fit input '" + input + "' of type " + to_string(value->type));
+    return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " does not fit input '" +
+                                                    input + "' of type " + to_string(value->type));
   }
   std::map<std::string, std::int64_t> symbols;
   if (!value->type.shape) value->type.shape.emplace(shape.size());
@@ -92,8 +94,8 @@ Status fix_input_shape(Model& model, const std::string& input, const Shape& shap
     const bool clash = shape[i] < 0 || (dim.known() && *dim.size != shape[i]);
     const auto bound = dim.symbol.empty() ? symbols.end() : symbols.find(dim.symbol);
     if (clash || (bound != symbols.end() && bound->second != shape[i])) {
-      return make_error(ErrorCode::kInvalidInput,
-                        "shape " + to_string(shape) + " contradicts input '" + input + "' of type " + to_string(value->type));
+      return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " contradicts input '" +
+                                                      input + "' of type " + to_string(value->type));
     }
     if (!dim.symbol.empty()) symbols[dim.symbol] = shape[i];
     dim = Dim::of(shape[i]);
@@ -101,7 +103,8 @@ Status fix_input_shape(Model& model, const std::string& input, const Shape& shap
   for (Value* other : graph.inputs()) {
     if (!other->type.shape) continue;
     for (Dim& dim : *other->type.shape) {
-      if (const auto it = symbols.find(dim.symbol); !dim.symbol.empty() && it != symbols.end()) dim = Dim::of(it->second);
+      if (const auto it = symbols.find(dim.symbol); !dim.symbol.empty() && it != symbols.end())
+        dim = Dim::of(it->second);
     }
   }
   // What was derived from the symbols is derived again; declared output types stay, refined.

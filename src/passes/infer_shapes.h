@@ -8,13 +8,14 @@
 
 namespace tarmac {
 
-/// Fills in what can be known: dtype, rank and sizes of inner values and model outputs, in nested graphs too. Symbols
-/// that say less than an inferred size are replaced. Values of operators that onnx does not know stay as they are.
-/// Errors: kInvalidModel when declared and inferred types contradict each other.
+/// Fills in what can be known: dtype, rank and sizes of inner values and model outputs, in nested graphs too.
+/// Symbols that say less than an inferred size are replaced. Values of operators that onnx does not know stay
+/// as they are. Errors: kInvalidModel when declared and inferred types contradict each other.
 Status infer_shapes(Model& model);
 
-/// Gives a model input a concrete shape, e.g. for a fixed profile; symbols with the same name follow in the other
-/// inputs. Types of inner values are cleared and inferred again. Errors: kNotFound, kInvalidInput (rank, fixed sizes).
+/// Gives a model input a concrete shape, e.g. for a fixed profile; symbols with the same name follow in the
+/// other inputs. Types of inner values are cleared and inferred again. Errors: kNotFound, kInvalidInput
+/// (rank, fixed sizes).
 Status fix_input_shape(Model& model, const std::string& input, const Shape& shape);
 
 }  // namespace tarmac

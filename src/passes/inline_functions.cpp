@@ -27,11 +27,13 @@ Status inline_functions(Model& model, PassContext& context) {
   try {
     onnx::inliner::InlineLocalFunctions(skeleton.proto, false);
   } catch (const std::exception& failure) {
-    return make_error(ErrorCode::kInvalidModel, std::string("cannot inline local functions: ") + failure.what());
+    return make_error(ErrorCode::kInvalidModel,
+                      std::string("cannot inline local functions: ") + failure.what());
   }
   Kept source(skeleton.payloads);
   for_each_node(*model.graph, [&](Node& node) {
-    if (model.find_function(node) != nullptr) context.changed(node, "inlined the local function " + node.op_type);
+    if (model.find_function(node) != nullptr)
+      context.changed(node, "inlined the local function " + node.op_type);
   });
   TARMAC_TRY(model, model_from_proto(skeleton.proto, source));
   return {};

@@ -11,7 +11,8 @@
 
 namespace tarmac {
 
-/// Runs a model that needs no inputs; folding constants uses it. An engine stands behind it (targets/evaluator.h).
+/// Runs a model that needs no inputs; folding constants uses it. An engine stands behind it
+/// (targets/evaluator.h).
 class ConstantEvaluator {
  public:
   virtual ~ConstantEvaluator() = default;
@@ -32,9 +33,11 @@ struct PassContext {
   std::uint64_t max_folded_growth_bytes = 1U << 20U;
   std::vector<Change> changes;
   std::vector<Change> declined;  ///< what a pass would have changed but could not, with the reason
-  std::string pass;  ///< name of the running pass, set by the pass manager
+  std::string pass;              ///< name of the running pass, set by the pass manager
 
-  void changed(const Node& node, std::string what) { changes.push_back({pass, node.label(), std::move(what)}); }
+  void changed(const Node& node, std::string what) {
+    changes.push_back({pass, node.label(), std::move(what)});
+  }
 };
 
 struct Pass {

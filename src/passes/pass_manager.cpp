@@ -24,7 +24,8 @@ Status check_names(const std::set<std::string>& names) {
       known += (known.empty() ? "" : ", ") + std::string(pass.name);
       found = found || name == pass.name;
     }
-    if (!found) return make_error(ErrorCode::kUsage, "there is no pass '" + name + "'; the passes are " + known);
+    if (!found)
+      return make_error(ErrorCode::kUsage, "there is no pass '" + name + "'; the passes are " + known);
   }
   return {};
 }
@@ -38,7 +39,8 @@ const std::vector<Pass>& all_passes() {
       {"fold_constants", "compute what depends on constants only", fold_constants},
       {"eliminate_no_ops", "remove nodes that change nothing", eliminate_no_ops},
       {"fuse_conv_bn", "fold BatchNormalization into convolution weights", fuse_conv_bn},
-      {"eliminate_common_subexpressions", "merge nodes and weights that are the same", eliminate_common_subexpressions},
+      {"eliminate_common_subexpressions", "merge nodes and weights that are the same",
+       eliminate_common_subexpressions},
       {"eliminate_dead_code", "remove what nothing reads", eliminate_dead_code},
   };
   return passes;
@@ -58,8 +60,10 @@ Result<OptimizeReport> optimize(Model& model, const OptimizeOptions& options) {
   for (int round = 0; round < kMaxRounds; ++round) {
     const std::size_t changes_before_round = context.changes.size();
     for (const Pass& pass : all_passes()) {
-      if (options.skip.contains(pass.name) || (!options.only.empty() && !options.only.contains(pass.name))) continue;
-      if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted during " + std::string(pass.name));
+      if (options.skip.contains(pass.name) || (!options.only.empty() && !options.only.contains(pass.name)))
+        continue;
+      if (progress.cancelled())
+        return make_error(ErrorCode::kCancelled, "interrupted during " + std::string(pass.name));
       context.pass = pass.name;
       std::erase_if(context.declined, [&](const Change& change) { return change.pass == pass.name; });
       const std::size_t changes_before = context.changes.size();

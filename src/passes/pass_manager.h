@@ -11,9 +11,10 @@
 namespace tarmac {
 
 struct OptimizeOptions {
-  std::set<std::string> skip;   ///< names of passes to leave out
-  std::set<std::string> only;   ///< if not empty: just these
-  std::filesystem::path trace;  ///< folder for the graph as text before and after each pass that changed something
+  std::set<std::string> skip;  ///< names of passes to leave out
+  std::set<std::string> only;  ///< if not empty: just these
+  std::filesystem::path
+      trace;  ///< folder for the graph as text before and after each pass that changed something
   ConstantEvaluator* evaluator = nullptr;
   Progress* progress = nullptr;
 };

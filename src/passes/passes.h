@@ -8,12 +8,12 @@ namespace tarmac {
 /// Replaces calls of local functions by their bodies (engines have no or partial support for functions).
 Status inline_functions(Model& model, PassContext& context);
 
-/// Removes Identity, Dropout at inference, and Cast, Transpose, Reshape, Pad, Slice, Concat, Add 0, Mul 1 and the like
-/// where they change nothing.
+/// Removes Identity, Dropout at inference, and Cast, Transpose, Reshape, Pad, Slice, Concat, Add 0, Mul 1 and
+/// the like where they change nothing.
 Status eliminate_no_ops(Model& model, PassContext& context);
 
-/// Computes what depends on constants only. Constant nodes become initializers. DequantizeLinear stays: it is how
-/// stored INT8 weights are told from float ones.
+/// Computes what depends on constants only. Constant nodes become initializers. DequantizeLinear stays: it is
+/// how stored INT8 weights are told from float ones.
 Status fold_constants(Model& model, PassContext& context);
 
 /// Conv or ConvTranspose followed by BatchNormalization (inference form):

@@ -22,7 +22,8 @@ Result<Model> observed_copy(const Model& model, const std::vector<std::string>& 
 
 Status observe(const std::string& name, const Tensor& tensor, Range& range) {
   if (tensor.dtype() != DType::kFloat32) {
-    return make_error(ErrorCode::kInvalidInput, std::string("expected float32, found ") + to_string(tensor.dtype()), name);
+    return make_error(ErrorCode::kInvalidInput,
+                      std::string("expected float32, found ") + to_string(tensor.dtype()), name);
   }
   float low = INFINITY;
   float high = -INFINITY;
@@ -33,8 +34,9 @@ Status observe(const std::string& name, const Tensor& tensor, Range& range) {
     finite = finite && std::isfinite(x);
   }
   if (!finite) {
-    return make_error(ErrorCode::kInvalidInput,
-                      "NaN or infinity during calibration; check the preprocessing and the model on this data", name);
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "NaN or infinity during calibration; check the preprocessing and the model on this data", name);
   }
   if (tensor.count() > 0) range.include(low, high);
   return {};
@@ -48,8 +50,9 @@ void Range::include(float low, float high) {
   empty = false;
 }
 
-Result<Calibration> calibrate_minmax(const Model& model, const std::vector<std::string>& values, Target& target,
-                                     const CompileOptions& options, const BatchSource& next_batch, Progress& progress) {
+Result<Calibration> calibrate_minmax(const Model& model, const std::vector<std::string>& values,
+                                     Target& target, const CompileOptions& options,
+                                     const BatchSource& next_batch, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   TARMAC_TRY(const Model observed, observed_copy(model, values));
   TARMAC_TRY(const auto executable, target.compile(observed, options, progress));

@@ -35,10 +35,11 @@ struct Calibration {
   std::int64_t time_ns = 0;
 };
 
-/// Runs every batch through `model` on `target` with `values` as further outputs, and keeps their minimum and maximum.
-/// One batch is held at a time, so memory does not depend on the number of samples.
-/// Errors: kInvalidInput when there is no data or a value is NaN or infinite (names it), kCancelled, the target's.
-Result<Calibration> calibrate_minmax(const Model& model, const std::vector<std::string>& values, Target& target,
-                                     const CompileOptions& options, const BatchSource& next_batch, Progress& progress);
+/// Runs every batch through `model` on `target` with `values` as further outputs, and keeps their minimum and
+/// maximum. One batch is held at a time, so memory does not depend on the number of samples. Errors:
+/// kInvalidInput when there is no data or a value is NaN or infinite (names it), kCancelled, the target's.
+Result<Calibration> calibrate_minmax(const Model& model, const std::vector<std::string>& values,
+                                     Target& target, const CompileOptions& options,
+                                     const BatchSource& next_batch, Progress& progress);
 
 }  // namespace tarmac

@@ -16,7 +16,9 @@ namespace {
 constexpr std::int64_t kFirstOpsetWithPerChannel = 13;
 constexpr std::int64_t kFirstOpset = 10;
 
-bool is_float(const Value* value) { return value != nullptr && value->type.is_tensor() && value->type.dtype == DType::kFloat32; }
+bool is_float(const Value* value) {
+  return value != nullptr && value->type.is_tensor() && value->type.dtype == DType::kFloat32;
+}
 
 std::size_t rank(const Value* value) { return value->type.shape ? value->type.shape->size() : 0; }
 
@@ -36,12 +38,15 @@ std::int64_t channel_axis(const Node& node) {
 std::string obstacle(const Node& node) {
   const Tensor* weights = constant_of(node.input(1));
   if (weights == nullptr) return "its second input is computed at run time";
-  if (weights->dtype() != DType::kFloat32) return std::string("its weights are ") + to_string(weights->dtype());
+  if (weights->dtype() != DType::kFloat32)
+    return std::string("its weights are ") + to_string(weights->dtype());
   if (weights->count() == 0) return "its weights are empty";
   if (node.is("MatMul") && weights->shape().size() != 2) return "its weights are no matrix";
-  if (node.is("ConvTranspose") && node.attribute_or<std::int64_t>("group", 1) != 1) return "a grouped transposed convolution";
-  if (node.is("Gemm") && (node.attribute_or<std::int64_t>("transA", 0) != 0 || node.attribute_or<float>("alpha", 1.0F) != 1.0F ||
-                          node.attribute_or<float>("beta", 1.0F) != 1.0F)) {
+  if (node.is("ConvTranspose") && node.attribute_or<std::int64_t>("group", 1) != 1)
+    return "a grouped transposed convolution";
+  if (node.is("Gemm") &&
+      (node.attribute_or<std::int64_t>("transA", 0) != 0 || node.attribute_or<float>("alpha", 1.0F) != 1.0F ||
+       node.attribute_or<float>("beta", 1.0F) != 1.0F)) {
     return "a Gemm with alpha, beta or transA";
   }
   if (!is_float(node.input(0))) return "its input is not known to be float32";
@@ -50,8 +55,9 @@ std::string obstacle(const Node& node) {
 
 /// Both inputs are feature maps: the end of a residual branch.
 bool is_residual_add(const Node& node) {
-  return node.is("Add") && is_float(node.input(0)) && is_float(node.input(1)) && constant_of(node.input(0)) == nullptr &&
-         constant_of(node.input(1)) == nullptr && rank(node.input(0)) >= 3 && rank(node.input(0)) == rank(node.input(1));
+  return node.is("Add") && is_float(node.input(0)) && is_float(node.input(1)) &&
+         constant_of(node.input(0)) == nullptr && constant_of(node.input(1)) == nullptr &&
+         rank(node.input(0)) >= 3 && rank(node.input(0)) == rank(node.input(1));
 }
 
 bool is_average_pool(const Node& node) {
@@ -110,17 +116,22 @@ class Quantizer {
     return quantize_bias(node, weight_scales);
   }
 
-  /// Puts QuantizeLinear and DequantizeLinear behind the value, once; every reader then reads the rounded values.
+  /// Puts QuantizeLinear and DequantizeLinear behind the value, once; every reader then reads the rounded
+  /// values.
   Status quantize_activation(Value& value) {
     if (scales_.contains(&value)) return {};
     TARMAC_TRY(const Affine affine, activation_parameters(value.name(), *ranges_));
-    Value& scale = graph_.add_initializer(graph_.fresh_name(value.name() + "_scale"), Tensor::from<float>({}, std::vector<float>{affine.scale}));
-    Value& zero = graph_.add_initializer(graph_.fresh_name(value.name() + "_zero_point"),
-                                         Tensor::from<std::uint8_t>({}, std::vector<std::uint8_t>{affine.zero_point}));
+    Value& scale = graph_.add_initializer(graph_.fresh_name(value.name() + "_scale"),
+                                          Tensor::from<float>({}, std::vector<float>{affine.scale}));
+    Value& zero =
+        graph_.add_initializer(graph_.fresh_name(value.name() + "_zero_point"),
+                               Tensor::from<std::uint8_t>({}, std::vector<std::uint8_t>{affine.zero_point}));
     const std::vector<Use> readers = value.uses();
     Node* first = value.producer() == nullptr ? graph_.nodes().front().get() : value.producer()->next();
-    Value& quantized = graph_.add_op("QuantizeLinear", {&value, &scale, &zero}, value.name() + "_quantized", first);
-    Value& rounded = graph_.add_op("DequantizeLinear", {&quantized, &scale, &zero}, value.name() + "_dequantized", first);
+    Value& quantized =
+        graph_.add_op("QuantizeLinear", {&value, &scale, &zero}, value.name() + "_quantized", first);
+    Value& rounded =
+        graph_.add_op("DequantizeLinear", {&quantized, &scale, &zero}, value.name() + "_dequantized", first);
     quantized.producer()->name = graph_.fresh_name(value.name() + "_QuantizeLinear");
     rounded.producer()->name = graph_.fresh_name(value.name() + "_DequantizeLinear");
     quantized.type = value.type;
@@ -131,7 +142,8 @@ class Quantizer {
     return {};
   }
 
-  /// Stores the weights as int8 behind DequantizeLinear; the scale of each output channel (one if per tensor).
+  /// Stores the weights as int8 behind DequantizeLinear; the scale of each output channel (one if per
+  /// tensor).
   Result<std::vector<float>> quantize_weights_of(Node& node) {
     Value& original = *node.input(1);
     const std::int64_t axis = channel_axis(node);
@@ -155,36 +167,45 @@ class Quantizer {
     TARMAC_TRY(const std::vector<float> values, to_floats(tensor));
     const Shape& shape = tensor.shape();
     std::size_t inner = 1;
-    for (auto i = static_cast<std::size_t>(axis) + 1; i < shape.size(); ++i) inner *= static_cast<std::size_t>(shape[i]);
-    const auto channels = per_channel_ ? static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]) : std::size_t{1};
+    for (auto i = static_cast<std::size_t>(axis) + 1; i < shape.size(); ++i)
+      inner *= static_cast<std::size_t>(shape[i]);
+    const auto channels =
+        per_channel_ ? static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]) : std::size_t{1};
     const auto channel_of = [&](std::size_t i) { return per_channel_ ? i / inner % channels : 0; };
 
     std::vector<float> scales(channels, 0.0F);
     for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!std::isfinite(values[i])) return make_error(ErrorCode::kInvalidInput, "a weight is NaN or infinite", original.name());
+      if (!std::isfinite(values[i]))
+        return make_error(ErrorCode::kInvalidInput, "a weight is NaN or infinite", original.name());
       scales[channel_of(i)] = std::max(scales[channel_of(i)], std::fabs(values[i]));
     }
     for (float& scale : scales) scale = scale < 1e-30F ? 1.0F : scale / 127.0F;
     std::vector<std::int8_t> rounded(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-      rounded[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(values[i] / scales[channel_of(i)]), -127.0F, 127.0F));
+      rounded[i] = static_cast<std::int8_t>(
+          std::clamp(std::nearbyint(values[i] / scales[channel_of(i)]), -127.0F, 127.0F));
     }
     report_.float_weight_bytes += tensor.bytes().size();
     report_.int8_weight_bytes += rounded.size();
 
-    Value& stored = graph_.add_initializer(graph_.fresh_name(original.name() + "_int8"), Tensor::from(shape, rounded));
+    Value& stored =
+        graph_.add_initializer(graph_.fresh_name(original.name() + "_int8"), Tensor::from(shape, rounded));
     Value& dequantized = dequantize(stored, scales, axis, original.name(), node);
-    return weights_.emplace(std::make_pair(&original, axis), StoredWeights{&dequantized, std::move(scales)}).first;
+    return weights_.emplace(std::make_pair(&original, axis), StoredWeights{&dequantized, std::move(scales)})
+        .first;
   }
 
-  Value& dequantize(Value& stored, const std::vector<float>& scales, std::int64_t axis, const std::string& base, Node& reader) {
+  Value& dequantize(Value& stored, const std::vector<float>& scales, std::int64_t axis,
+                    const std::string& base, Node& reader) {
     const Shape scale_shape = per_channel_ ? Shape{static_cast<std::int64_t>(scales.size())} : Shape{};
-    Value& scale = graph_.add_initializer(graph_.fresh_name(base + "_scale"), Tensor::from(scale_shape, scales));
+    Value& scale =
+        graph_.add_initializer(graph_.fresh_name(base + "_scale"), Tensor::from(scale_shape, scales));
     std::vector<Value*> inputs = {&stored, &scale};
     // ONNX Runtime fuses only weights whose zero point is written out; a bias needs none.
     if (stored.initializer()->dtype() == DType::kInt8) {
-      inputs.push_back(&graph_.add_initializer(graph_.fresh_name(base + "_zero_point"),
-                                               Tensor::from(scale_shape, std::vector<std::int8_t>(scales.size(), 0))));
+      inputs.push_back(
+          &graph_.add_initializer(graph_.fresh_name(base + "_zero_point"),
+                                  Tensor::from(scale_shape, std::vector<std::int8_t>(scales.size(), 0))));
     }
     Value& value = graph_.add_op("DequantizeLinear", std::move(inputs), base + "_dequantized", &reader);
     value.producer()->name = graph_.fresh_name(base + "_DequantizeLinear");
@@ -210,7 +231,8 @@ class Quantizer {
       if (!(std::fabs(q) < 2147483647.0)) return {};
       rounded[i] = static_cast<std::int32_t>(q);
     }
-    Value& stored = graph_.add_initializer(graph_.fresh_name(original.name() + "_int32"), Tensor::from(bias->shape(), rounded));
+    Value& stored = graph_.add_initializer(graph_.fresh_name(original.name() + "_int32"),
+                                           Tensor::from(bias->shape(), rounded));
     node.set_input(2, &dequantize(stored, scales, 0, original.name(), node));
     return {};
   }
@@ -225,9 +247,10 @@ class Quantizer {
 
 Status check_opset(const Model& model) {
   if (model.opset() >= kFirstOpset) return {};
-  return make_error(ErrorCode::kUnsupported, "the model is of opset " + std::to_string(model.opset()) +
-                                                 ", quantisation needs 10 (13 for per-channel weights); export it again "
-                                                 "with a newer opset");
+  return make_error(ErrorCode::kUnsupported,
+                    "the model is of opset " + std::to_string(model.opset()) +
+                        ", quantisation needs 10 (13 for per-channel weights); export it again "
+                        "with a newer opset");
 }
 
 /// Runs the rewrite, and removes the float weights that nothing reads any more.
@@ -260,7 +283,9 @@ std::vector<std::string> activations_to_quantize(const Model& model) {
   return names;
 }
 
-Result<QuantizeReport> quantize_static(Model& model, const Ranges& ranges) { return quantize(model, &ranges); }
+Result<QuantizeReport> quantize_static(Model& model, const Ranges& ranges) {
+  return quantize(model, &ranges);
+}
 
 Result<QuantizeReport> quantize_weights(Model& model) { return quantize(model, nullptr); }
 

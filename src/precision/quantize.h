@@ -26,15 +26,17 @@ struct QuantizeReport {
   std::uint64_t int8_weight_bytes = 0;   ///< and after
 };
 
-/// Names of the values whose ranges quantize_static() needs: the float inputs of convolutions, matrix products with
-/// stored weights, residual additions and average pooling, taken after the activation that engines fuse.
+/// Names of the values whose ranges quantize_static() needs: the float inputs of convolutions, matrix
+/// products with stored weights, residual additions and average pooling, taken after the activation that
+/// engines fuse.
 std::vector<std::string> activations_to_quantize(const Model& model);
 
-/// Rewrites the model in place. Errors: kUnsupported below opset 10 (no QuantizeLinear), kInvalidInput when a range
-/// is missing or not finite.
+/// Rewrites the model in place. Errors: kUnsupported below opset 10 (no QuantizeLinear), kInvalidInput when a
+/// range is missing or not finite.
 Result<QuantizeReport> quantize_static(Model& model, const Ranges& ranges);
 
-/// Stores the weights of convolutions and matrix products as int8 behind DequantizeLinear; activations stay float.
+/// Stores the weights of convolutions and matrix products as int8 behind DequantizeLinear; activations stay
+/// float.
 Result<QuantizeReport> quantize_weights(Model& model);
 
 }  // namespace tarmac

@@ -44,7 +44,7 @@ const format = {
   inUnit(value, unit) {
     if (value === null || value === undefined) return MISSING;
     // Numerical errors are far below a hundredth of a percent; 0.00 would hide them.
-    const fraction = (x) => x !== 0 && Math.abs(x) < 5e-5 ? (100 * x).toPrecision(2) + ' %' : format.percent(x);
+    const fraction = (x) => x !== 0 && Math.abs(x) < 5e-5 ? format.ratio(x) : format.percent(x);
     const by = {fraction, ns: format.time, bytes: format.bytes, '1/s': format.rate};
     return by[unit] ? by[unit](value) : format.number(value) + (unit ? ' ' + unit : '');
   },

@@ -6,8 +6,8 @@
 
 namespace tarmac {
 
-/// A ConstantEvaluator that compiles each model for `target` with the engine's own rewriting off, and runs it once.
-/// The target must outlive it.
+/// A ConstantEvaluator that compiles each model for `target` with the engine's own rewriting off, and runs it
+/// once. The target must outlive it.
 class TargetEvaluator final : public ConstantEvaluator {
  public:
   explicit TargetEvaluator(Target& target) : target_(target) {}

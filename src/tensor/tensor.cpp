@@ -1,8 +1,8 @@
 #include "tarmac/tensor.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstdlib>
-#include <algorithm>
 #include <cstring>
 
 namespace tarmac {
@@ -34,7 +34,8 @@ Result<std::int64_t> element_count(const Shape& shape) {
       return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " has a negative size");
     }
     if (__builtin_mul_overflow(count, size, &count)) {
-      return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " has more than 2^63-1 elements");
+      return make_error(ErrorCode::kInvalidInput,
+                        "shape " + to_string(shape) + " has more than 2^63-1 elements");
     }
   }
   return count;
@@ -43,7 +44,8 @@ Result<std::int64_t> element_count(const Shape& shape) {
 Result<std::size_t> size_bytes(DType dtype, const Shape& shape) {
   TARMAC_TRY(const std::int64_t count, element_count(shape));
   std::size_t bits = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(count), static_cast<std::size_t>(bit_width(dtype)), &bits) ||
+  if (__builtin_mul_overflow(static_cast<std::size_t>(count), static_cast<std::size_t>(bit_width(dtype)),
+                             &bits) ||
       bits > SIZE_MAX - 7) {
     return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " is too large to address");
   }
@@ -57,8 +59,8 @@ Result<Tensor> Tensor::allocate(DType dtype, Shape shape) {
   const std::size_t rounded = bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);
   if (memory == nullptr) {
-    return make_error(ErrorCode::kResourceExhausted,
-                      "no memory for a tensor of " + std::to_string(bytes) + " bytes, shape " + to_string(shape));
+    return make_error(ErrorCode::kResourceExhausted, "no memory for a tensor of " + std::to_string(bytes) +
+                                                         " bytes, shape " + to_string(shape));
   }
   std::shared_ptr<void> owner(memory, std::free);
   return mutable_view(dtype, std::move(shape), {static_cast<std::byte*>(memory), bytes}, std::move(owner));
@@ -78,7 +80,8 @@ Result<Tensor> Tensor::view(DType dtype, Shape shape, std::span<const std::byte>
   return tensor;
 }
 
-Result<Tensor> Tensor::mutable_view(DType dtype, Shape shape, std::span<std::byte> bytes, std::shared_ptr<void> owner) {
+Result<Tensor> Tensor::mutable_view(DType dtype, Shape shape, std::span<std::byte> bytes,
+                                    std::shared_ptr<void> owner) {
   TARMAC_TRY(Tensor tensor, view(dtype, std::move(shape), bytes, std::move(owner)));
   tensor.writable_ = true;
   return tensor;
@@ -87,8 +90,9 @@ Result<Tensor> Tensor::mutable_view(DType dtype, Shape shape, std::span<std::byt
 Result<Tensor> Tensor::of_strings(Shape shape, std::vector<std::string> values) {
   TARMAC_TRY(const std::int64_t count, element_count(shape));
   if (static_cast<std::size_t>(count) != values.size()) {
-    return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " has " + std::to_string(count) +
-                                                    " strings, found " + std::to_string(values.size()));
+    return make_error(ErrorCode::kInvalidInput, "shape " + to_string(shape) + " has " +
+                                                    std::to_string(count) + " strings, found " +
+                                                    std::to_string(values.size()));
   }
   Tensor tensor;
   tensor.dtype_ = DType::kString;
@@ -122,7 +126,8 @@ void Tensor::check_access([[maybe_unused]] DType dtype, [[maybe_unused]] std::si
 
 Result<Tensor> Tensor::aligned() const {
   const auto width = static_cast<std::size_t>(bit_width(dtype_)) / 8;
-  if (width <= 1 || reinterpret_cast<std::uintptr_t>(data_) % std::min<std::size_t>(width, 8) == 0) return *this;
+  if (width <= 1 || reinterpret_cast<std::uintptr_t>(data_) % std::min<std::size_t>(width, 8) == 0)
+    return *this;
   return clone();
 }
 
@@ -136,8 +141,8 @@ Result<Tensor> Tensor::clone() const {
 Result<Tensor> Tensor::reshaped(Shape shape) const {
   TARMAC_TRY(const std::int64_t count, element_count(shape));
   if (count != count_) {
-    return make_error(ErrorCode::kInvalidInput,
-                      "cannot view shape " + to_string(shape_) + " as " + to_string(shape) + ": element counts differ");
+    return make_error(ErrorCode::kInvalidInput, "cannot view shape " + to_string(shape_) + " as " +
+                                                    to_string(shape) + ": element counts differ");
   }
   Tensor result = *this;
   result.shape_ = std::move(shape);

@@ -44,9 +44,9 @@ struct Criterion {
 /// - fp32_drop, int8_drop: accuracy of "original" on the same target (else on any) less that of "fp32"
 /// ("int8");
 /// - latency_p50, latency_p99, throughput, memory: every deployed variant;
-/// - max_relative_error (contract.reference): "original" and "fp32" on every target, NaN and infinities must agree
-/// too; INT8 promises accuracy, not equal outputs.
-/// A limit for which no variant was measured yields one failed criterion: nothing passes by being left out.
+/// - max_relative_error (contract.reference): "original" and "fp32" on every target, NaN and infinities must
+/// agree too; INT8 promises accuracy, not equal outputs. A limit for which no variant was measured yields one
+/// failed criterion: nothing passes by being left out.
 std::vector<Criterion> check_acceptance(const Contract& contract,
                                         std::span<const VariantMeasurements> variants);
 

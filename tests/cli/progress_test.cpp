@@ -8,8 +8,8 @@
 
 #include <array>
 
-#include "cli/output.h"
 #include "cli/child_program.h"
+#include "cli/output.h"
 #include "cli/scene.h"
 #include "cli/suggest.h"
 

@@ -14,7 +14,8 @@ TEST(EliminateNoOps, RemovesIdentityAndDropoutBetweenNodes) {
 }
 
 TEST(EliminateNoOps, GivesAModelOutputToTheNodeBeforeIt) {
-  expect_rewrite("eliminate_no_ops", opset17("g (float[2] x) => (float[2] y) { a = Relu (x) y = Identity (a) }"),
+  expect_rewrite("eliminate_no_ops",
+                 opset17("g (float[2] x) => (float[2] y) { a = Relu (x) y = Identity (a) }"),
                  opset17("g (float[2] x) => (float[2] y) { y = Relu (x) }"));
 }
 
@@ -41,7 +42,8 @@ TEST(EliminateNoOps, RemovesAdditionOfZeroAndMultiplicationByOne) {
 }
 
 TEST(EliminateNoOps, KeepsAdditionThatBroadcasts) {
-  expect_unchanged("eliminate_no_ops", opset17(R"(g (float[3] x) => (float[2,3] y) <float[2,3] zero = {0,0,0,0,0,0}> {
+  expect_unchanged("eliminate_no_ops",
+                   opset17(R"(g (float[3] x) => (float[2,3] y) <float[2,3] zero = {0,0,0,0,0,0}> {
     a = Add (x, zero)
     y = Relu (a)
   })"));
@@ -59,7 +61,8 @@ TEST(EliminateNoOps, KeepsDropoutThatTrains) {
 }
 
 TEST(EliminateDeadCode, RemovesChainsAndWeightsThatNothingReads) {
-  expect_rewrite("eliminate_dead_code", opset17(R"(g (float[2] x) => (float[2] y) <float[2] w = {1,2}, float[2] v = {3,4}> {
+  expect_rewrite("eliminate_dead_code",
+                 opset17(R"(g (float[2] x) => (float[2] y) <float[2] w = {1,2}, float[2] v = {3,4}> {
     y = Add (x, w)
     a = Mul (x, v)
     b = Neg (a)
@@ -78,13 +81,14 @@ TEST(EliminateDeadCode, KeepsWhatANestedGraphReads) {
 }
 
 TEST(EliminateCommonSubexpressions, MergesEqualNodesAndEqualWeights) {
-  expect_rewrite("eliminate_common_subexpressions", opset17(R"(g (float[2] x) => (float[2] y)
+  expect_rewrite(
+      "eliminate_common_subexpressions", opset17(R"(g (float[2] x) => (float[2] y)
     <float[2] w = {1,2}, float[2] v = {1,2}> {
     a = Mul (x, w)
     b = Mul (x, v)
     y = Add (a, b)
   })"),
-                 opset17("g (float[2] x) => (float[2] y) <float[2] w = {1,2}> { a = Mul (x, w) y = Add (a, a) }"));
+      opset17("g (float[2] x) => (float[2] y) <float[2] w = {1,2}> { a = Mul (x, w) y = Add (a, a) }"));
 }
 
 TEST(EliminateCommonSubexpressions, KeepsNodesWithOtherAttributesAndRandomOnes) {
@@ -105,10 +109,11 @@ TEST(EliminateCommonSubexpressions, KeepsTwoModelOutputsApart) {
 }
 
 TEST(InlineFunctions, PutsTheBodyInPlaceOfTheCall) {
-  expect_rewrite("inline_functions", R"(<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+  expect_rewrite(
+      "inline_functions", R"(<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
     g (float[2] x) => (float[2] y) { y = local.twice (x) }
     <domain: "local", opset_import: ["" : 17]> twice (a) => (b) { b = Add (a, a) })",
-                 R"(<ir_version: 8, opset_import: ["" : 17, "local" : 1]> g (float[2] x) => (float[2] y) { y = Add (x, x) })");
+      R"(<ir_version: 8, opset_import: ["" : 17, "local" : 1]> g (float[2] x) => (float[2] y) { y = Add (x, x) })");
 }
 
 TEST(Optimize, RefusesUnknownPassesAndNamesTheKnown) {

@@ -16,12 +16,13 @@ class FoldConstants : public testing::Test {
 };
 
 TEST_F(FoldConstants, ComputesChainsOfConstants) {
-  expect_rewrite("fold_constants", opset17(R"(g (float[2] x) => (float[2] y) <float[2] w = {1,2}, float[2] v = {3,4}> {
+  expect_rewrite(
+      "fold_constants", opset17(R"(g (float[2] x) => (float[2] y) <float[2] w = {1,2}, float[2] v = {3,4}> {
     a = Add (w, v)
     b = Mul (a, a)
     y = Mul (x, b)
   })"),
-                 opset17("g (float[2] x) => (float[2] y) <float[2] b = {16,36}> { y = Mul (x, b) }"), &*evaluator_);
+      opset17("g (float[2] x) => (float[2] y) <float[2] b = {16,36}> { y = Mul (x, b) }"), &*evaluator_);
 }
 
 TEST_F(FoldConstants, TurnsConstantNodesIntoInitializers) {
@@ -29,25 +30,32 @@ TEST_F(FoldConstants, TurnsConstantNodesIntoInitializers) {
     c = Constant <value = float[2] {1, 2}> ()
     y = Mul (x, c)
   })"),
-                 opset17("g (float[2] x) => (float[2] y) <float[2] c = {1,2}> { y = Mul (x, c) }"), &*evaluator_);
+                 opset17("g (float[2] x) => (float[2] y) <float[2] c = {1,2}> { y = Mul (x, c) }"),
+                 &*evaluator_);
 }
 
 TEST_F(FoldConstants, LeavesDequantizedWeights) {
-  expect_unchanged("fold_constants", opset17(R"(g (float[2] x) => (float[2] y) <int8[2] w = {1,2}, float s = {0.5}> {
+  expect_unchanged("fold_constants",
+                   opset17(R"(g (float[2] x) => (float[2] y) <int8[2] w = {1,2}, float s = {0.5}> {
     d = DequantizeLinear (w, s)
     y = Mul (x, d)
-  })"), &*evaluator_);
+  })"),
+                   &*evaluator_);
 }
 
 TEST_F(FoldConstants, LeavesWhatWouldGrowBeyondTheCap) {
-  expect_unchanged("fold_constants", opset17(R"(g (float[4096,4096] x) => (float[4096,4096] y) <int64[2] n = {4096,4096}> {
+  expect_unchanged("fold_constants",
+                   opset17(R"(g (float[4096,4096] x) => (float[4096,4096] y) <int64[2] n = {4096,4096}> {
     d = ConstantOfShape (n)
     y = Add (x, d)
-  })"), &*evaluator_);
+  })"),
+                   &*evaluator_);
 }
 
 TEST_F(FoldConstants, LeavesModelOutputsTheirNode) {
-  expect_unchanged("fold_constants", opset17("g (float[2] x) => (float[2] y) <float[2] w = {1,2}> { y = Neg (w) }"), &*evaluator_);
+  expect_unchanged("fold_constants",
+                   opset17("g (float[2] x) => (float[2] y) <float[2] w = {1,2}> { y = Neg (w) }"),
+                   &*evaluator_);
 }
 
 }  // namespace

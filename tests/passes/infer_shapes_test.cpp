@@ -17,7 +17,8 @@ TEST(InferShapes, FindsInnerTypesWithSymbols) {
 }
 
 TEST(InferShapes, PropagatesDataThroughShapeArithmetic) {
-  Model graph = model(opset17(R"(g (float[2,3,4] x) => (float[A,B] y) <int64[1] last = {-1}, int64[1] i = {0}> {
+  Model graph =
+      model(opset17(R"(g (float[2,3,4] x) => (float[A,B] y) <int64[1] last = {-1}, int64[1] i = {0}> {
     s = Shape (x)
     n = Gather (s, i)
     t = Concat <axis = 0> (n, last)
@@ -29,7 +30,8 @@ TEST(InferShapes, PropagatesDataThroughShapeArithmetic) {
 }
 
 TEST(FixInputShape, BindsASymbolEverywhere) {
-  Model graph = model(opset17("g (float[N,3] x, float[N,3] z) => (float[N,3] y) { a = Relu (x) y = Add (a, z) }"));
+  Model graph =
+      model(opset17("g (float[N,3] x, float[N,3] z) => (float[N,3] y) { a = Relu (x) y = Add (a, z) }"));
   expect_ok(fix_input_shape(graph, "x", {5, 3}));
   EXPECT_EQ(to_string(graph.graph->find("z")->type), "float32[5, 3]");
   EXPECT_EQ(to_string(graph.graph->find("a")->type), "float32[5, 3]");

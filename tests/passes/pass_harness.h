@@ -8,7 +8,8 @@
 
 namespace tarmac::test {
 
-inline std::vector<Change> apply_pass(Model& model, const std::string& pass, ConstantEvaluator* evaluator = nullptr) {
+inline std::vector<Change> apply_pass(Model& model, const std::string& pass,
+                                      ConstantEvaluator* evaluator = nullptr) {
   OptimizeOptions options;
   options.only = {pass, "infer_shapes"};
   options.evaluator = evaluator;
@@ -28,7 +29,8 @@ inline void expect_rewrite(const std::string& pass, const std::string& before, c
   EXPECT_TRUE(apply_pass(found, pass, evaluator).empty()) << "a second run changed something";
 }
 
-inline void expect_unchanged(const std::string& pass, const std::string& text, ConstantEvaluator* evaluator = nullptr) {
+inline void expect_unchanged(const std::string& pass, const std::string& text,
+                             ConstantEvaluator* evaluator = nullptr) {
   Model found = model(text);
   const Model expected = model(text);
   EXPECT_TRUE(apply_pass(found, pass, evaluator).empty());
@@ -36,6 +38,8 @@ inline void expect_unchanged(const std::string& pass, const std::string& text, C
 }
 
 /// A model of opset 17 around a graph's text.
-inline std::string opset17(const std::string& graph) { return "<ir_version: 8, opset_import: [\"\" : 17]>\n" + graph; }
+inline std::string opset17(const std::string& graph) {
+  return "<ir_version: 8, opset_import: [\"\" : 17]>\n" + graph;
+}
 
 }  // namespace tarmac::test

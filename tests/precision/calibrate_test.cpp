@@ -14,12 +14,14 @@ BatchSource batches(std::vector<std::vector<float>> samples) {
   return [samples = std::move(samples), next]() -> Result<std::optional<std::map<std::string, Tensor>>> {
     if (*next == samples.size()) return std::optional<std::map<std::string, Tensor>>();
     const auto& values = samples[(*next)++];
-    return std::optional(std::map<std::string, Tensor>{{"x", Tensor::from({static_cast<std::int64_t>(values.size())}, values)}});
+    return std::optional(std::map<std::string, Tensor>{
+        {"x", Tensor::from({static_cast<std::int64_t>(values.size())}, values)}});
   };
 }
 
 Model doubling() {
-  return model(R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N] x) => (float[N] y) { a = Add (x, x) y = Relu (a) })");
+  return model(
+      R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N] x) => (float[N] y) { a = Add (x, x) y = Relu (a) })");
 }
 
 class Calibrate : public testing::Test {
@@ -30,7 +32,8 @@ class Calibrate : public testing::Test {
 };
 
 TEST_F(Calibrate, KeepsTheSmallestAndLargestOverAllBatches) {
-  const auto found = expect_ok(calibrate_minmax(doubling(), {"x", "a"}, engine(), {}, batches({{1, -2}, {3}, {0, 0.5F}}), no_progress()));
+  const auto found = expect_ok(calibrate_minmax(doubling(), {"x", "a"}, engine(), {},
+                                                batches({{1, -2}, {3}, {0, 0.5F}}), no_progress()));
   EXPECT_EQ(found.batches, 3U);
   EXPECT_EQ(found.ranges.at("x").min, -2);
   EXPECT_EQ(found.ranges.at("x").max, 3);
@@ -44,8 +47,8 @@ TEST_F(Calibrate, RefusesNanAndNamesTheValue) {
 }
 
 TEST_F(Calibrate, RefusesNoData) {
-  expect_error(calibrate_minmax(doubling(), {"a"}, engine(), {}, batches({}), no_progress()), ErrorCode::kInvalidInput,
-               "at least one sample");
+  expect_error(calibrate_minmax(doubling(), {"a"}, engine(), {}, batches({}), no_progress()),
+               ErrorCode::kInvalidInput, "at least one sample");
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 namespace tarmac::test {
 namespace {
 
-constexpr const char* kResidual = R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N,1,4,4] x) => (float[N,1,4,4] y)
+constexpr const char* kResidual =
+    R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N,1,4,4] x) => (float[N,1,4,4] y)
   <float[1,1,1,1] w = {2}, float[1] b = {0.5}> {
   a = Conv (x, w, b)
   r = Relu (a)
@@ -39,14 +40,16 @@ TEST(Quantize, ObservesInputsOfConvolutionsAndResidualAdditionsAfterTheActivatio
 
 TEST(Quantize, PutsOnePairOnEachActivationAndStoresSharedWeightsOnce) {
   Model graph = residual();
-  const auto report = expect_ok(quantize_static(graph, {{"x", range(-1, 3)}, {"r", range(0, 2)}, {"c", range(-4, 4)}}));
+  const auto report =
+      expect_ok(quantize_static(graph, {{"x", range(-1, 3)}, {"r", range(0, 2)}, {"c", range(-4, 4)}}));
   expect_consistent(graph);
   expect_ok(verify_model(graph));
   EXPECT_EQ(count(graph, "QuantizeLinear"), 3U);
   // Three activations, the weights once, and a bias per convolution, whose input scales differ.
   EXPECT_EQ(count(graph, "DequantizeLinear"), 6U);
   EXPECT_EQ(report.nodes.size(), 3U);
-  for (const QuantizedNode& node : report.nodes) EXPECT_TRUE(node.quantized) << node.node << ": " << node.reason;
+  for (const QuantizedNode& node : report.nodes)
+    EXPECT_TRUE(node.quantized) << node.node << ": " << node.reason;
 }
 
 TEST(Quantize, MakesZeroExact) {
@@ -86,7 +89,8 @@ TEST(Quantize, WeightOnlyKeepsActivationsInFloat) {
 }
 
 TEST(Quantize, NeedsOpset10) {
-  Model graph = model(R"(<ir_version: 4, opset_import: ["" : 9]> g (float[2] x) => (float[2] y) { y = Relu (x) })");
+  Model graph =
+      model(R"(<ir_version: 4, opset_import: ["" : 9]> g (float[2] x) => (float[2] y) { y = Relu (x) })");
   expect_error(quantize_static(graph, {}), ErrorCode::kUnsupported, "opset 9");
 }
 

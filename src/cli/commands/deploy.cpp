@@ -21,7 +21,8 @@ struct DeployArgs {
 std::string format_value(double value, const std::string& unit) {
   // Numerical errors are far below a hundredth of a percent; a 0.00 would hide them.
   const bool tiny = value != 0 && std::abs(value) < 5e-5;
-  if (unit == "fraction") return tiny ? fmt::format("{:.2g} %", 100 * value) : fmt::format("{:.2f} %", 100 * value);
+  if (unit == "fraction")
+    return tiny ? fmt::format("{:.2g} %", 100 * value) : fmt::format("{:.2f} %", 100 * value);
   if (unit == "ns") return format_time(value);
   if (unit == "bytes") return format_bytes(static_cast<std::uint64_t>(value));
   return fmt::format("{:.4g}{}{}", value, unit.empty() ? "" : " ", unit);

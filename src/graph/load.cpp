@@ -157,21 +157,6 @@ class FilePayloads final : public PayloadSource {
   ExternalData external_;
 };
 
-/// Payloads that are already tensors.
-class TensorPayloads final : public PayloadSource {
- public:
-  explicit TensorPayloads(const std::vector<Tensor>& tensors) : tensors_(tensors) {}
-  Result<Tensor> payload(const onnx::TensorProto& /*marked*/, std::size_t index) override {
-    return tensors_.at(index);
-  }
-  Result<Tensor> external(const onnx::TensorProto& /*tensor*/) override {
-    return make_error(ErrorCode::kInvalidModel, "external data in a model that is not a file");
-  }
-
- private:
-  const std::vector<Tensor>& tensors_;
-};
-
 Status parse_skeleton(const std::string& bytes, onnx::ModelProto& proto) {
   if (bytes.size() > kProtobufLimitBytes) {
     return make_error(ErrorCode::kUnsupported,

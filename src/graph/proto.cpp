@@ -4,6 +4,14 @@
 
 namespace tarmac {
 
+Result<Tensor> TensorPayloads::payload(const onnx::TensorProto& /*marked*/, std::size_t index) {
+  return tensors_.at(index);
+}
+
+Result<Tensor> TensorPayloads::external(const onnx::TensorProto& /*tensor*/) {
+  return make_error(ErrorCode::kInvalidModel, "external data in a model that is not a file");
+}
+
 Result<DType> dtype_from_proto(int data_type) {
   if (data_type > 0 && data_type <= static_cast<int>(DType::kInt2)) return static_cast<DType>(data_type);
   if (onnx::TensorProto::DataType_IsValid(data_type) && data_type != 0) {

@@ -18,6 +18,17 @@ class PayloadSource {
   virtual Result<Tensor> external(const onnx::TensorProto& tensor) = 0;
 };
 
+/// Payloads that are tensors already, by index; borrowed.
+class TensorPayloads final : public PayloadSource {
+ public:
+  explicit TensorPayloads(const std::vector<Tensor>& tensors) : tensors_(tensors) {}
+  Result<Tensor> payload(const onnx::TensorProto& marked, std::size_t index) override;
+  Result<Tensor> external(const onnx::TensorProto& tensor) override;
+
+ private:
+  const std::vector<Tensor>& tensors_;
+};
+
 /// Builds a model; consumes `proto`. Errors: kInvalidModel with the node's or value's name.
 Result<Model> model_from_proto(onnx::ModelProto& proto, PayloadSource& source);
 

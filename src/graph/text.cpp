@@ -245,18 +245,6 @@ class Printer {
   std::string out_;
 };
 
-/// Text holds all its tensors inline.
-class NoPayloads final : public PayloadSource {
- public:
-  Result<Tensor> payload(const onnx::TensorProto&, std::size_t) override { return refused(); }
-  Result<Tensor> external(const onnx::TensorProto&) override { return refused(); }
-
- private:
-  static Error refused() {
-    return make_error(ErrorCode::kInvalidModel, "ONNX text holds its tensors inline");
-  }
-};
-
 }  // namespace
 
 std::string model_to_text(const Model& model, std::size_t max_elements) {
@@ -269,7 +257,8 @@ Result<Model> model_from_text(const std::string& text) {
   if (!status.IsOK())
     return make_error(ErrorCode::kInvalidModel, "not valid ONNX text: " + status.ErrorMessage());
   TARMAC_CHECK_OK(check_proto(proto));
-  NoPayloads source;
+  const std::vector<Tensor> none;  // text holds its tensors inline
+  TensorPayloads source(none);
   return model_from_proto(proto, source);
 }
 

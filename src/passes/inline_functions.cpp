@@ -5,22 +5,6 @@
 #include "passes/passes.h"
 
 namespace tarmac {
-namespace {
-
-class Kept final : public PayloadSource {
- public:
-  explicit Kept(const std::vector<Tensor>& tensors) : tensors_(tensors) {}
-  Result<Tensor> payload(const onnx::TensorProto&, std::size_t index) override { return tensors_.at(index); }
-  Result<Tensor> external(const onnx::TensorProto&) override {
-    return make_error(ErrorCode::kInternal, "external data in a model in memory");
-  }
-
- private:
-  const std::vector<Tensor>& tensors_;
-};
-
-}  // namespace
-
 Status inline_functions(Model& model, PassContext& context) {
   if (model.functions.empty()) return {};
   Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
@@ -30,7 +14,7 @@ Status inline_functions(Model& model, PassContext& context) {
     return make_error(ErrorCode::kInvalidModel,
                       std::string("cannot inline local functions: ") + failure.what());
   }
-  Kept source(skeleton.payloads);
+  TensorPayloads source(skeleton.payloads);
   for_each_node(*model.graph, [&](Node& node) {
     if (model.find_function(node) != nullptr)
       context.changed(node, "inlined the local function " + node.op_type);

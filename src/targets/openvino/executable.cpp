@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "targets/common/guard.h"
 #include "targets/openvino/engine.h"
 
@@ -48,13 +46,22 @@ class OpenvinoContext final : public BoundContext {
         inputs_(match_ports(signature().inputs, compiled_->model.inputs())),
         outputs_(match_ports(signature().outputs, compiled_->model.outputs())) {}
 
-  /// Every output must have been found, and every input of the engine must have one of ours.
+  /// Every output must have been found, and every input of the engine must be one of ours without doubt.
   [[nodiscard]] Status check_ports() const {
-    const auto found =
-        std::count_if(inputs_.begin(), inputs_.end(), [](std::size_t port) { return port != kAbsent; });
-    if (static_cast<std::size_t>(found) != compiled_->model.inputs().size()) {
-      return make_error(ErrorCode::kUnsupported,
-                        "OpenVINO renamed or added inputs; cannot tell which is which");
+    const auto ports = compiled_->model.inputs();
+    std::size_t found = 0;
+    bool by_type = false;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      if (inputs_[i] == kAbsent) continue;
+      ++found;
+      by_type = by_type || ports[inputs_[i]].get_names().count(signature().inputs[i].name) == 0;
+    }
+    // An input may be dropped or lose its name; where both happened, types alone could mix them up.
+    if (found != ports.size() || (by_type && found != inputs_.size())) {
+      return make_error(
+          ErrorCode::kUnsupported,
+          "OpenVINO dropped inputs that nothing reads and renamed one that is an output at once, so it is "
+          "not sure which is which; remove the unused inputs");
     }
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i] == kAbsent) {

@@ -66,6 +66,15 @@ TEST_P(CheckTest, RefusesANodeForWhatItsNestedGraphHolds) {
   EXPECT_EQ(verdicts.at("q").verdict, Verdict::kRefused);
 }
 
+TEST_P(CheckTest, DoesNotBlameNodesThatOnlyHandSequencesOn) {
+  const auto verdicts = verdicts_of(GetParam(), R"(<ir_version: 9, opset_import: ["" : 20]>
+      g (float[4, 3] x, uint8[N] bytes) => (float[2, 3] y, uint8[H, W, C] picture) <int64 first = {0}, int64[2] parts = {2, 2}> {
+        s = SplitToSequence(x, parts) y = SequenceAt(s, first) picture = ImageDecoder(bytes) })");
+  EXPECT_EQ(verdicts.at("s").verdict, Verdict::kSupported);
+  EXPECT_EQ(verdicts.at("y").verdict, Verdict::kSupported);
+  EXPECT_EQ(verdicts.at("picture").verdict, Verdict::kRefused);
+}
+
 constexpr const char* kAlignedResize = R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[1, 1, 2, 4] x) => (float[1, 1, 1, 2] y)
     <float[4] scales = {1.0, 1.0, 0.6, 0.6}> {

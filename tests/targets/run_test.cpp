@@ -152,6 +152,34 @@ TEST_P(EngineTest, CarriesStringsBoolsAndEmptyTensors) {
   EXPECT_EQ(context->output("e")->shape(), (Shape{0, 2}));
 }
 
+TEST_P(EngineTest, TellsAnInputThatIsAnOutputFromTheOthers) {
+  const auto executable = compile(R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (float[2] a, float[2] b, float[2] c) => (float[2] y, float[2] z) { y = Dropout(b) z = Add(a, c) })");
+  const auto context = context_of(*executable);
+  ASSERT_TRUE(context->set_input("a", Tensor::from<float>({2}, std::vector<float>{1, 2})).ok());
+  ASSERT_TRUE(context->set_input("b", Tensor::from<float>({2}, std::vector<float>{3, 4})).ok());
+  ASSERT_TRUE(context->set_input("c", Tensor::from<float>({2}, std::vector<float>{5, 6})).ok());
+  ASSERT_TRUE(context->run().ok());
+  EXPECT_TRUE(identical(*context->output("y"), Tensor::from<float>({2}, std::vector<float>{3, 4})));
+  EXPECT_TRUE(identical(*context->output("z"), Tensor::from<float>({2}, std::vector<float>{6, 8})));
+}
+
+TEST_P(EngineTest, NeverMixesAnUnusedInputWithOneThatIsAnOutput) {
+  auto executable = target_->compile(parse(R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (float[2] a, float[2] b) => (float[2] y) { y = Dropout(b) })"),
+                                     {}, no_progress());
+  if (!executable.ok()) {  // not knowing is fine, guessing is not
+    EXPECT_EQ(executable.error().code, ErrorCode::kUnsupported);
+    return;
+  }
+  auto context = (*executable)->create_context();
+  ASSERT_TRUE(context.ok());
+  ASSERT_TRUE((*context)->set_input("a", Tensor::from<float>({2}, std::vector<float>{1, 2})).ok());
+  ASSERT_TRUE((*context)->set_input("b", Tensor::from<float>({2}, std::vector<float>{3, 4})).ok());
+  ASSERT_TRUE((*context)->run().ok());
+  EXPECT_TRUE(identical(*(*context)->output("y"), Tensor::from<float>({2}, std::vector<float>{3, 4})));
+}
+
 TEST(NullTarget, ReturnsZerosOfTheShapeThatTheInputsImply) {
   auto* target = *find_target("null");
   auto executable = target->compile(parse(kRelu), {}, no_progress());

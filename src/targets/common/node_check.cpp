@@ -13,12 +13,14 @@ constexpr const char* kRewrite =
     "Write it with operators that the engine has, or choose another target (tarmac check --target shows "
     "which)";
 
-bool types_known(const Node& node) {
+/// Whether the node can stand alone: the type of all that it reads is known, and only tensors go in and out.
+bool can_stand_alone(const Node& node) {
   for (const Value* input : node.inputs()) {
-    if (input != nullptr && constant_of(input) == nullptr && input->type.kind == Type::Kind::kNone)
-      return false;
+    if (input != nullptr && constant_of(input) == nullptr && !input->type.is_tensor()) return false;
   }
-  return true;
+  return std::all_of(node.outputs().begin(), node.outputs().end(), [](const Value* output) {
+    return output == nullptr || output->type.is_tensor() || output->type.kind == Type::Kind::kNone;
+  });
 }
 
 class Checker {
@@ -74,7 +76,7 @@ class Checker {
       refuse(verdict, std::string("computed wrongly: ") + issue->reason, issue->remedy);
       return verdict;
     }
-    if (!typed || !types_known(node)) return verdict;
+    if (!typed || !can_stand_alone(node)) return verdict;
     if (whole) {
       if (!check_.compile_preferred) return verdict;
       if (const Status alone = probe(node, "first ", check_.compile_preferred); !alone) {

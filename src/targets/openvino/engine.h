@@ -26,10 +26,14 @@ struct Compiled {
   ov::CompiledModel model;
   std::shared_ptr<const ModelSignature> signature;
   NodeLabels labels;
+  /// The engine's place of each input and output of the signature, set by make_executable().
+  std::vector<std::size_t> input_ports;
+  std::vector<std::size_t> output_ports;
   std::vector<std::string> notes;
   bool profile = false;
 };
 
+/// Errors: kUnsupported when the engine's inputs and outputs cannot be told apart.
 Result<std::unique_ptr<Executable>> make_executable(Compiled compiled);
 
 /// Times of the request's latest run, by ONNX node name: fused nodes are joined by " + ", helpers that the

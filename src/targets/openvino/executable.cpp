@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "targets/common/guard.h"
 #include "targets/openvino/engine.h"
 
@@ -39,32 +37,39 @@ std::vector<std::size_t> match_ports(const std::vector<TensorInfo>& infos, const
   return matched;
 }
 
+/// Every output must have been found, and every input of the engine must be one of ours without doubt.
+Status match_all_ports(Compiled& compiled) {
+  const auto& [inputs, outputs] = *compiled.signature;
+  const auto ports = compiled.model.inputs();
+  compiled.input_ports = match_ports(inputs, ports);
+  compiled.output_ports = match_ports(outputs, compiled.model.outputs());
+  std::size_t found = 0;
+  bool by_type = false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (compiled.input_ports[i] == kAbsent) continue;
+    ++found;
+    by_type = by_type || ports[compiled.input_ports[i]].get_names().count(inputs[i].name) == 0;
+  }
+  // An input may be dropped or lose its name; where both happened, types alone could mix them up.
+  if (found != ports.size() || (by_type && found != inputs.size())) {
+    return make_error(
+        ErrorCode::kUnsupported,
+        "OpenVINO dropped inputs that nothing reads and renamed one that is an output at once, so it is "
+        "not sure which is which; remove the unused inputs");
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (compiled.output_ports[i] == kAbsent) {
+      return make_error(ErrorCode::kUnsupported, "OpenVINO lost the output '" + outputs[i].name + "'",
+                        outputs[i].name);
+    }
+  }
+  return {};
+}
+
 class OpenvinoContext final : public BoundContext {
  public:
   OpenvinoContext(std::shared_ptr<const Compiled> compiled, ov::InferRequest request)
-      : BoundContext(compiled->signature),
-        compiled_(std::move(compiled)),
-        request_(std::move(request)),
-        inputs_(match_ports(signature().inputs, compiled_->model.inputs())),
-        outputs_(match_ports(signature().outputs, compiled_->model.outputs())) {}
-
-  /// Every output must have been found, and every input of the engine must have one of ours.
-  [[nodiscard]] Status check_ports() const {
-    const auto found =
-        std::count_if(inputs_.begin(), inputs_.end(), [](std::size_t port) { return port != kAbsent; });
-    if (static_cast<std::size_t>(found) != compiled_->model.inputs().size()) {
-      return make_error(ErrorCode::kUnsupported,
-                        "OpenVINO renamed or added inputs; cannot tell which is which");
-    }
-    for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      if (outputs_[i] == kAbsent) {
-        return make_error(ErrorCode::kUnsupported,
-                          "OpenVINO lost the output '" + signature().outputs[i].name + "'",
-                          signature().outputs[i].name);
-      }
-    }
-    return {};
-  }
+      : BoundContext(compiled->signature), compiled_(std::move(compiled)), request_(std::move(request)) {}
 
   Result<std::vector<NodeTime>> profile() override {
     if (!compiled_->profile) {
@@ -79,10 +84,11 @@ class OpenvinoContext final : public BoundContext {
 
  protected:
   Status bind_input(std::size_t index, Tensor& tensor) override {
-    if (inputs_[index] == kAbsent) return {};
+    const std::size_t port = compiled_->input_ports[index];
+    if (port == kAbsent) return {};
     return guarded(ErrorCode::kInternal, "OpenVINO refused a tensor", [&]() -> Status {
       TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
-      request_.set_input_tensor(inputs_[index], borrowed);
+      request_.set_input_tensor(port, borrowed);
       return {};
     });
   }
@@ -90,7 +96,7 @@ class OpenvinoContext final : public BoundContext {
   Status bind_output(std::size_t index, Tensor& tensor) override {
     return guarded(ErrorCode::kInternal, "OpenVINO refused memory for a result", [&]() -> Status {
       TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
-      request_.set_output_tensor(outputs_[index], borrowed);
+      request_.set_output_tensor(compiled_->output_ports[index], borrowed);
       return {};
     });
   }
@@ -105,14 +111,12 @@ class OpenvinoContext final : public BoundContext {
   Result<Tensor> fetch_output(std::size_t index) override {
     if (!output_tensor(index).empty()) return output_tensor(index);
     return guarded(ErrorCode::kInternal, "OpenVINO could not hand out a result",
-                   [&] { return view_of(request_.get_output_tensor(outputs_[index])); });
+                   [&] { return view_of(request_.get_output_tensor(compiled_->output_ports[index])); });
   }
 
  private:
   std::shared_ptr<const Compiled> compiled_;
   ov::InferRequest request_;
-  std::vector<std::size_t> inputs_;
-  std::vector<std::size_t> outputs_;
 };
 
 class OpenvinoExecutable final : public Executable {
@@ -129,14 +133,14 @@ class OpenvinoExecutable final : public Executable {
   [[nodiscard]] const std::vector<std::string>& notes() const override { return compiled_->notes; }
 
   Result<std::unique_ptr<Context>> create_context() override {
-    return guarded(
-        ErrorCode::kInternal, "OpenVINO could not make a context", [&]() -> Result<std::unique_ptr<Context>> {
-          // create_infer_request() is not const, but CompiledModel is a handle and the call is thread-safe.
-          auto model = compiled_->model;
-          auto context = std::make_unique<OpenvinoContext>(compiled_, model.create_infer_request());
-          TARMAC_CHECK_OK(context->check_ports());
-          return std::unique_ptr<Context>(std::move(context));
-        });
+    return guarded(ErrorCode::kInternal, "OpenVINO could not make a context",
+                   [&]() -> Result<std::unique_ptr<Context>> {
+                     // create_infer_request() is not const, but CompiledModel is a handle and the call is
+                     // thread-safe.
+                     auto model = compiled_->model;
+                     return std::unique_ptr<Context>(
+                         std::make_unique<OpenvinoContext>(compiled_, model.create_infer_request()));
+                   });
   }
 
  private:
@@ -146,6 +150,7 @@ class OpenvinoExecutable final : public Executable {
 }  // namespace
 
 Result<std::unique_ptr<Executable>> make_executable(Compiled compiled) {
+  TARMAC_CHECK_OK(match_all_ports(compiled));
   return std::unique_ptr<Executable>(std::make_unique<OpenvinoExecutable>(std::move(compiled)));
 }
 

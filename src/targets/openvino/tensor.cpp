@@ -62,7 +62,7 @@ Result<ov::Tensor> borrow(const Tensor& tensor) {
 
 Result<Tensor> view_of(const ov::Tensor& tensor) {
   const DType dtype = from_engine(tensor.get_element_type());
-  const ov::Shape sizes = tensor.get_shape();
+  const ov::Shape& sizes = tensor.get_shape();
   Shape shape(sizes.begin(), sizes.end());
   if (dtype == DType::kString) {
     const auto* first = tensor.data<std::string>();

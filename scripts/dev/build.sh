@@ -46,6 +46,7 @@ run_tests() { # [PRESET] [CTEST OPTION…]
   export TARMAC_CACHE=$CACHE TARMAC_CASES
   deps
   with_cache_lock conformance_cases
+  with_cache_lock demo_data # the example is tested on its real pictures
   for preset in "${presets[@]}"; do
     step "build, $preset"
     # A process of its own: inside a condition this shell would ignore a failing step.

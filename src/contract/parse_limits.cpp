@@ -91,10 +91,10 @@ Result<std::vector<TargetSpec>> parse_targets(const Field& field) {
   std::vector<TargetSpec> targets;
   for (const Field& element : elements) {
     TARMAC_TRY(TargetSpec target, parse_target(element));
-    if (std::find(targets.begin(), targets.end(), target) != targets.end()) {
-      return element.error("found the target " + quote(target.name) +
-                           " again with the same options; name each once");
-    }
+    // Plans and results are told apart by the target's name.
+    const auto same = [&](const TargetSpec& other) { return other.name == target.name; };
+    if (std::any_of(targets.begin(), targets.end(), same))
+      return element.error("found the target " + quote(target.name) + " again; name each once");
     targets.push_back(std::move(target));
   }
   return targets;

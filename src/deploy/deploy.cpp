@@ -57,7 +57,7 @@ Status record_file(const std::string& label, const std::string& variant, const s
 }
 
 PlanContent plan_content(const Contract& contract, const Cell& cell, const std::string& contract_text,
-                         const report::DeployReport& report) {
+                         const std::string& source_digest) {
   PlanContent content;
   content.model = &cell.variant->model;
   content.contract_text = contract_text;
@@ -67,22 +67,24 @@ PlanContent plan_content(const Contract& contract, const Cell& cell, const std::
   info.providers = cell.spec->providers;
   info.allow_fallback = cell.spec->allow_fallback;
   info.cores = cell.spec->cores.value_or(0);
-  info.source_digest = report.model_sha256;
+  info.source_digest = source_digest;
   info.precision = cell.result.variant == "int8" ? "int8" : "fp32";
   if (!contract.profiles.empty()) info.profiles.push_back(contract.profiles);
   return content;
 }
 
-/// Plans under their final names only once all are written, so that a failure leaves none behind.
+/// All plans or none: a failure removes those already written.
 Result<std::vector<std::filesystem::path>> write_plans(const Contract& contract,
                                                        const std::vector<const Cell*>& cells,
                                                        const std::filesystem::path& folder,
+                                                       const std::string& source_digest,
                                                        report::DeployReport& report) {
   TARMAC_TRY(const std::string contract_text, read_file(contract.file));
   std::vector<std::filesystem::path> plans;
   for (const Cell* cell : cells) {
     const auto path = folder / (contract.name + "." + cell->spec->name + ".plan");
-    if (auto status = write_plan(path, plan_content(contract, *cell, contract_text, report)); !status) {
+    if (auto status = write_plan(path, plan_content(contract, *cell, contract_text, source_digest));
+        !status) {
       std::error_code ignored;
       for (const auto& written : plans) std::filesystem::remove(written, ignored);
       return std::move(status).error();
@@ -129,9 +131,9 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   TARMAC_TRY(const auto variants,
              make_variants(contract, calibration ? &*calibration : nullptr, *targets[0], report, progress));
   stages.done("optimise and quantise");
-  TARMAC_CHECK_OK(check_targets(contract, targets, variants.front().model, report, progress));
+  TARMAC_CHECK_OK(check_targets(contract, targets, variants.list.front().model, report, progress));
   stages.done("check operators");
-  TARMAC_TRY(auto cells, compile_cells(contract, targets, variants, report, progress));
+  TARMAC_TRY(auto cells, compile_cells(contract, targets, variants.list, report, progress));
   stages.done("compile");
 
   if (contract.evaluation && evaluation)
@@ -152,7 +154,8 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   report.baseline_variant = "original";
   report.final_variant = final_cells.front()->result.variant;
   TARMAC_CHECK_OK(record_file("original model", "original", contract.model, report));
-  TARMAC_TRY(outcome.plans, write_plans(contract, final_cells, options.output_folder, report));
+  TARMAC_TRY(outcome.plans,
+             write_plans(contract, final_cells, options.output_folder, variants.source_digest, report));
   TARMAC_TRY(const auto memory, measure_memory(options, outcome.plans, report));
   accept(contract, cells, final_cells, memory, report);
   for (std::size_t i = 0; i < final_cells.size(); ++i) {

@@ -42,7 +42,7 @@ Status optimize_variant(Model& model, Target& target, report::DeployReport& repo
 
 Result<Calibration> calibrate(const Contract& contract, const Model& model,
                               const std::vector<std::string>& values, const Dataset& data, Target& target,
-                              Progress& progress) {
+                              report::DeployReport& report, Progress& progress) {
   // A contract with a fixed batch size feeds that one.
   const bool fixed = std::any_of(contract.inputs.begin(), contract.inputs.end(), [](const InputSpec& input) {
     return !input.shape.empty() && input.shape[0].fixed();
@@ -59,6 +59,8 @@ Result<Calibration> calibrate(const Contract& contract, const Model& model,
   progress.start("calibrate", fixed ? data.size() : batches);
   auto calibration = calibrate_minmax(model, values, target, {}, next, progress);
   progress.finish();
+  for (const Error& error : reader->unreadable())
+    report.notes.push_back("left out of calibration: " + error.str());
   return calibration;
 }
 
@@ -81,10 +83,12 @@ void record(const QuantizeReport& done, report::DeployReport& report) {
 
 }  // namespace
 
-Result<std::vector<Variant>> make_variants(const Contract& contract, const Dataset* calibration,
-                                           Target& target, report::DeployReport& report, Progress& progress) {
-  std::vector<Variant> variants;
+Result<Variants> make_variants(const Contract& contract, const Dataset* calibration, Target& target,
+                               report::DeployReport& report, Progress& progress) {
+  Variants result;
+  std::vector<Variant>& variants = result.list;
   TARMAC_TRY(Model original, load_model(contract.model));
+  TARMAC_TRY(result.source_digest, model_digest(original));
   PassContext context;
   TARMAC_CHECK_OK(inline_functions(original, context));
   TARMAC_CHECK_OK(infer_shapes(original));
@@ -93,7 +97,7 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, const Datas
   TARMAC_CHECK_OK(optimize_variant(fp32, target, report, progress));
   if (contract.precision.mode == PrecisionMode::kFp32) {
     variants.push_back({"fp32", std::move(fp32)});
-    return variants;
+    return result;
   }
   if (contract.precision.method != CalibrationMethod::kMinMax) {
     return make_error(ErrorCode::kUnsupported, std::string("precision.method '") +
@@ -107,7 +111,8 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, const Datas
   Model int8 = clone_model(fp32);
   variants.push_back({"fp32", std::move(fp32)});
   const auto values = activations_to_quantize(int8);
-  TARMAC_TRY(const Calibration found, calibrate(contract, int8, values, *calibration, target, progress));
+  TARMAC_TRY(const Calibration found,
+             calibrate(contract, int8, values, *calibration, target, report, progress));
   TARMAC_TRY(const QuantizeReport done, quantize_static(int8, found.ranges));
   TARMAC_CHECK_OK(verify_model(int8));
   record(done, report);
@@ -118,7 +123,7 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, const Datas
                                                 found.time_ns,
                                                 static_cast<std::int64_t>(found.ranges.size())};
   variants.push_back({"int8", std::move(int8)});
-  return variants;
+  return result;
 }
 
 }  // namespace tarmac

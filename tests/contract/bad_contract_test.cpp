@@ -243,7 +243,7 @@ constexpr BadContract kBadContracts[] = {
     {"  root: test\n", "  root: toast\n",
      "23: reference.root: there is no folder 'toast'; correct the path or put the pictures there"},
     {"- openvino\n", "- onnxruntime\n  - onnxruntime\n",
-     "28: targets[1]: found the target 'onnxruntime' again with the same options; name each once"},
+     "28: targets[1]: found the target 'onnxruntime' again; name each once"},
     {"- openvino\n", "- 3\n", "27: targets[0]: found '3'; expected the name of a target, such as openvino"},
     {"- openvino\n", "- {providers: [CPU]}\n",
      "27: targets[0]: the key 'name' is missing; it is mandatory here"},

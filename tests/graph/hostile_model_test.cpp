@@ -12,7 +12,7 @@ Result<Model> parse(const std::string& bytes) {
 }
 
 void expect_refused(const onnx::ModelProto& proto, ErrorCode code, const std::string& why,
-                    std::source_location where = std::source_location::current()) {
+                    Location where = Location::current()) {
   expect_error(parse(proto.SerializeAsString()), code, why, where);
 }
 

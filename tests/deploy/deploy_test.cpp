@@ -1,0 +1,106 @@
+// The shipped contract on its real pictures and both engines, and ways in which it must not pass.
+#include "deploy/deploy.h"
+
+#include "deploy/variants.h"
+#include "runtime/memory.h"
+#include "support/expect.h"
+#include "support/temporary_folder.h"
+#include "targets/target.h"
+#include "tarmac/plan.h"
+#include "tensor/codec.h"
+#include "tensor/io.h"
+
+namespace tarmac::test {
+namespace {
+
+class Deploy : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::filesystem::path example = std::filesystem::path(TARMAC_SOURCE_DIR) / "examples/traffic_light";
+    auto loaded = load_contract(example / "deploy.yaml");
+    if (!loaded && loaded.error().code == ErrorCode::kNotFound) {
+      GTEST_SKIP() << "the example's pictures are not installed (./dev demo installs them): "
+                   << loaded.error().str();
+    }
+    contract_ = expect_ok(std::move(loaded));
+    for (const TargetSpec& spec : contract_.targets) {
+      if (!expect_ok(find_target(spec.name))->available()) GTEST_SKIP() << spec.name << " is not built in";
+    }
+    // Fewer pictures and short timing: these tests are about verdicts, not about figures.
+    contract_.calibration->samples = 40;
+    options_.output_folder = folder_.path() / "out";
+    options_.timing_s = 0.1;
+  }
+
+  [[nodiscard]] DeployOutcome run() const { return expect_ok(deploy(contract_, options_, no_progress())); }
+
+  TemporaryFolder folder_;
+  Contract contract_;
+  DeployOptions options_;
+};
+
+TEST_F(Deploy, WritesAPlanForEachTargetAndAReport) {
+  contract_.acceptance.latency_p50_ms.reset();  // other tests may be running beside this one
+  contract_.acceptance.latency_p99_ms.reset();
+  contract_.acceptance.memory_bytes.reset();
+  const DeployOutcome outcome = run();
+  EXPECT_TRUE(outcome.report.passed) << testing::PrintToString(outcome.report.failures);
+  ASSERT_EQ(outcome.plans.size(), 2U);
+  for (const auto& plan : outcome.plans) {
+    const PlanInfo info = expect_ok(inspect_plan(plan));
+    EXPECT_THAT(info.labels, testing::ElementsAre("red", "yellow", "green"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(options_.output_folder / "report.json"));
+  EXPECT_TRUE(std::filesystem::exists(outcome.report_html));
+  EXPECT_EQ(outcome.report.runs.size(), 6U);
+  for (const report::RunResult& result : outcome.report.runs) {
+    EXPECT_EQ(result.accuracy->samples, 297) << result.variant;
+    EXPECT_FALSE(result.node_times.empty()) << result.variant;
+  }
+}
+
+TEST_F(Deploy, DoesNotPassWhenOutputsDifferFromTheFrameworksByMoreThanAllowed) {
+  const Tensor stored = expect_ok(read_npy(contract_.reference->outputs));
+  auto values = expect_ok(to_doubles(stored));
+  for (double& value : values) value *= 1.02;
+  contract_.reference->outputs = folder_.path() / "outputs.npy";
+  expect_ok(write_npy(contract_.reference->outputs,
+                      expect_ok(from_doubles(stored.dtype(), stored.shape(), values))));
+  const DeployOutcome outcome = run();
+  EXPECT_FALSE(outcome.report.passed);
+  EXPECT_THAT(testing::PrintToString(outcome.report.failures), testing::HasSubstr("max_relative_error"));
+}
+
+TEST_F(Deploy, DoesNotPassWhenALimitIsMissed) {
+  contract_.acceptance.memory_bytes = 1;
+  const DeployOutcome outcome = run();
+  EXPECT_FALSE(outcome.report.passed);
+  EXPECT_THAT(testing::PrintToString(outcome.report.failures), testing::HasSubstr("memory"));
+}
+
+TEST_F(Deploy, RefusesPicturesThatServeCalibrationAndEvaluation) {
+  contract_.calibration->path = contract_.evaluation_data->path;
+  expect_error(deploy(contract_, options_, no_progress()), ErrorCode::kInvalidInput);
+  EXPECT_FALSE(std::filesystem::exists(options_.output_folder));
+}
+
+TEST_F(Deploy, CalibrationMemoryDoesNotGrowWithTheNumberOfPictures) {
+  if (!reset_peak_memory()) GTEST_SKIP() << "the system does not let a process reset its peak memory";
+  Target& target = *expect_ok(find_target("openvino"));
+  const auto peak = [&](std::int64_t samples) {
+    contract_.calibration->samples = samples;
+    const Dataset data = expect_ok(Dataset::open(contract_, *contract_.calibration));
+    reset_peak_memory();
+    report::DeployReport report;
+    expect_ok(make_variants(contract_, &data, target, report, no_progress()));
+    return expect_ok(memory_use()).peak_resident_bytes;
+  };
+  peak(40);  // the engine's own start-up
+  const std::uint64_t few = peak(40);
+  const std::uint64_t many = peak(1187);
+  // 1,187 pictures as float tensors would take 66 MB.
+  EXPECT_LT(many, few + (std::uint64_t{16} << 20U));
+}
+
+}  // namespace
+}  // namespace tarmac::test

@@ -81,11 +81,9 @@ demo_data() {
 }
 
 demo() {
-  local out=$ROOT/build/demo/traffic_light
   build release tarmac
   with_cache_lock demo_data
-  "$ROOT/build/release/bin/tarmac" deploy "$ROOT/examples/traffic_light/deploy.yaml" -o "$out" "$@"
-  echo "report: ${out#"$ROOT"/}/report.html"
+  build/release/bin/tarmac deploy examples/traffic_light/deploy.yaml -o build/demo/traffic_light "$@"
 }
 
 # A benchmark is a folder bench/NAME with an executable `run`, which gets the release build's folder as BUILD.

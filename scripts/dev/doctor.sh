@@ -13,6 +13,24 @@ row_folder() { # LABEL FOLDER
 
 version_of() { "$@" 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n1; }
 
+# "present" or "missing": a vendor's header in the system's folders, beside nvcc, or below a given root.
+header_state() { # NAME ROOT
+  local nvcc folder
+  nvcc=$(command -v nvcc || true)
+  for folder in /usr/include /usr/include/* ${nvcc:+"$(dirname "$(dirname "$nvcc")")/include"} ${2:+"$2/include"}; do
+    [[ -e $folder/$1 ]] && echo present && return
+  done
+  echo missing
+}
+
+# What the CUDA target will need, as far as it is here.
+cuda_parts() {
+  local nvcc=missing gpu=none
+  if command -v nvcc >/dev/null; then nvcc=$(version_of nvcc --version); fi
+  if nvidia-smi -L >/dev/null 2>&1; then gpu=present; fi
+  echo "nvcc $nvcc, cuDNN $(header_state cudnn.h "${CUDNN_ROOT:-}"), GPU $gpu"
+}
+
 # Why a target is off, or nothing.
 obstacle() {
   case $1 in
@@ -21,20 +39,8 @@ obstacle() {
       ort_headers_obstacle
       [[ -d $(wheel_dir onnxruntime) ]] || echo "its library is not in the cache; run ./dev deps"
       ;;
-    cuda)
-      local cudnn=(/usr/include/cudnn.h /usr/include/*/cudnn.h "${CUDNN_ROOT:-/nowhere}/include/cudnn.h")
-      if ! command -v nvcc >/dev/null; then
-        echo "no nvcc on PATH; install the CUDA 13 toolkit"
-      elif ! ls "${cudnn[@]}" >/dev/null 2>&1; then
-        echo "no cudnn.h; install cuDNN 9 or set CUDNN_ROOT"
-      elif ! nvidia-smi -L >/dev/null 2>&1; then
-        echo "builds, but this machine has no NVIDIA GPU to run it"
-      fi
-      ;;
-    tensorrt)
-      local headers=(/usr/include/NvInfer.h /usr/include/*/NvInfer.h "${TENSORRT_ROOT:-/nowhere}/include/NvInfer.h")
-      ls "${headers[@]}" >/dev/null 2>&1 || echo "no NvInfer.h; install the TensorRT SDK or set TENSORRT_ROOT"
-      ;;
+    cuda) echo "not built into this version yet; here: $(cuda_parts)" ;;
+    tensorrt) echo "not built into this version yet; here: NvInfer.h $(header_state NvInfer.h "${TENSORRT_ROOT:-}")" ;;
   esac
 }
 

@@ -43,7 +43,7 @@ class BatchReader::Prefetcher {
     std::unique_lock lock(mutex_);
     auto& slot = slots_[taken_ % slots_.size()];
     filled_.wait(lock, [&] { return slot.has_value(); });
-    Result<Sample> sample = *std::move(slot);
+    Result<Sample> sample = std::move(*slot);
     slot.reset();
     ++taken_;
     lock.unlock();

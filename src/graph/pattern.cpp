@@ -114,7 +114,7 @@ bool solve(std::vector<Goal> goals, State state, Match& result) {
   state.nodes.push_back(node);
   if (pattern->sole) state.sole.push_back(value);
   if (!pattern->name.empty()) state.found.nodes[pattern->name] = node;
-  const auto with_inputs = [&](bool swapped) {
+  const auto with_inputs = [&goals, node, pattern = pattern](bool swapped) {
     std::vector<Goal> all = goals;
     for (std::size_t i = pattern->inputs.size(); i-- > 0;) {
       all.push_back({pattern->inputs[i].get(), node->input(swapped ? 1 - i : i)});

@@ -39,7 +39,9 @@ Status check_profiles(const std::vector<PlanProfile>& profiles, const std::map<s
   if (profiles.empty() || std::any_of(profiles.begin(), profiles.end(), admits_all)) return {};
   std::string together;
   for (const auto& [input, shape] : shapes) {
-    const auto admits_one = [&](const PlanProfile& profile) { return admits(profile, input, shape); };
+    const auto admits_one = [&, input = input, shape = shape](const PlanProfile& profile) {
+      return admits(profile, input, shape);
+    };
     if (std::none_of(profiles.begin(), profiles.end(), admits_one)) {
       return make_error(ErrorCode::kOutOfRange,
                         "shape " + to_string(shape) + " of input '" + input +

@@ -89,8 +89,8 @@ class Target {
   [[nodiscard]] virtual std::string version() const = 0;
   /// OK, or kUnavailable with the library that is missing and how to get it.
   [[nodiscard]] virtual Status available() const = 0;
-  /// A verdict for every node of the main graph, nested graphs and called functions. Where the engine takes every node
-  /// alone but not the model, one more entry without a node name carries its reason.
+  /// A verdict for every node of the main graph, nested graphs and called functions. Where the engine takes
+  /// every node alone but not the model, one more entry without a node name carries its reason.
   virtual Result<std::vector<NodeVerdict>> check(const Model& model, const CompileOptions& options,
                                                  Progress& progress) = 0;
   /// Refuses (kUnsupported, naming the first node and the remedy) what check() would refuse.

@@ -12,7 +12,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 TEST(Files, AMissingModelIsNamed) {
   for (const std::string command : {"inspect", "bench"}) {

@@ -16,7 +16,7 @@ void expect_refused(const onnx::ModelProto& proto, ErrorCode code, const std::st
   expect_error(parse(proto.SerializeAsString()), code, why, where);
 }
 
-onnx::TensorProto& add_weight(onnx::ModelProto& proto, int data_type, std::vector<std::int64_t> dims) {
+onnx::TensorProto& add_weight(onnx::ModelProto& proto, int data_type, const std::vector<std::int64_t>& dims) {
   auto* tensor = proto.mutable_graph()->add_initializer();
   tensor->set_name("w");
   tensor->set_data_type(data_type);

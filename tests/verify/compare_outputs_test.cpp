@@ -12,9 +12,7 @@
 namespace tarmac {
 namespace {
 
-using testing::HasSubstr;
-
-Tensor vector_of(std::vector<float> values) {
+Tensor vector_of(const std::vector<float>& values) {
   const auto count = static_cast<std::int64_t>(values.size());
   return Tensor::from(Shape{count}, values);
 }

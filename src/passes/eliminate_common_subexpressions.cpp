@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <array>
 #include <map>
 
 #include "base/sha256.h"
@@ -7,9 +5,6 @@
 
 namespace tarmac {
 namespace {
-
-constexpr std::array<const char*, 6> kRandom = {"RandomNormal",      "RandomNormalLike", "RandomUniform",
-                                                "RandomUniformLike", "Multinomial",      "Bernoulli"};
 
 std::string tensor_key(const Tensor& tensor) {
   std::string key = std::string(to_string(tensor.dtype())) + to_string(tensor.shape());
@@ -83,7 +78,7 @@ void merge_nodes(Graph& graph, PassContext& context) {
       merge_initializers(nested, context);
       merge_nodes(nested, context);
     });
-    if (std::find(kRandom.begin(), kRandom.end(), node->op_type) != kRandom.end()) continue;
+    if (draws_random_numbers(*node)) continue;
     const std::string key = node_key(*node);
     if (key.empty()) continue;
     const auto [it, fresh] = first.try_emplace(key, node);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <set>
 #include <unordered_set>
 
@@ -9,13 +8,6 @@
 
 namespace tarmac {
 namespace {
-
-bool deterministic(const Node& node) {
-  static constexpr std::array<const char*, 7> kRandom = {"RandomNormal", "RandomNormalLike",  "RandomUniform",
-                                                         "Multinomial",  "RandomUniformLike", "Bernoulli",
-                                                         "Dropout"};
-  return std::find(kRandom.begin(), kRandom.end(), node.op_type) == kRandom.end();
-}
 
 /// Stored INT8 and INT4 weights reach their readers through DequantizeLinear; folding it would bring the
 /// floats back.
@@ -47,7 +39,7 @@ std::vector<Node*> foldable_nodes(const Graph& graph, const PassContext& context
   std::unordered_set<const Value*> known;
   std::unordered_map<const Value*, std::uint64_t> constant_bytes;  // of the constants behind a value
   for (const auto& node : graph.nodes()) {
-    if (!node->domain.empty() || node->is("Constant") || !deterministic(*node) || dequantizes(*node) ||
+    if (!node->domain.empty() || node->is("Constant") || draws_random_numbers(*node) || dequantizes(*node) ||
         has_subgraph(*node)) {
       continue;
     }

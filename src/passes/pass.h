@@ -20,6 +20,9 @@ class ConstantEvaluator {
   virtual Result<std::vector<Tensor>> evaluate(const Model& model) = 0;
 };
 
+/// Two runs of such a node differ, so it is neither folded nor merged. Dropout counts: it may train.
+bool draws_random_numbers(const Node& node);
+
 /// One rewrite, for reports: nothing is changed silently.
 struct Change {
   std::string pass;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "base/file.h"
@@ -13,6 +15,10 @@ namespace tarmac {
 namespace {
 
 Status infer_shapes_pass(Model& model, PassContext& /*context*/) { return infer_shapes(model); }
+
+constexpr std::array<const char*, 7> kRandomOps = {
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+    "Multinomial",  "Bernoulli",        "Dropout"};
 
 constexpr int kMaxRounds = 4;
 
@@ -31,6 +37,10 @@ Status check_names(const std::set<std::string>& names) {
 }
 
 }  // namespace
+
+bool draws_random_numbers(const Node& node) {
+  return std::find(kRandomOps.begin(), kRandomOps.end(), node.op_type) != kRandomOps.end();
+}
 
 const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {

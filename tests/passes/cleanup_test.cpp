@@ -103,6 +103,15 @@ TEST(EliminateCommonSubexpressions, KeepsNodesWithOtherAttributesAndRandomOnes) 
   })"));
 }
 
+TEST(EliminateCommonSubexpressions, KeepsDropoutsThatTrainApart) {
+  expect_unchanged("eliminate_common_subexpressions",
+                   opset17(R"(g (float[2] x, bool t) => (float[2] y) <float r = {0.5}> {
+    a = Dropout (x, r, t)
+    b = Dropout (x, r, t)
+    y = Add (a, b)
+  })"));
+}
+
 TEST(EliminateCommonSubexpressions, KeepsTwoModelOutputsApart) {
   expect_unchanged("eliminate_common_subexpressions",
                    opset17("g (float[2] x) => (float[2] y, float[2] z) { y = Relu (x) z = Relu (x) }"));

@@ -128,12 +128,14 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   if (calibration && evaluation) TARMAC_CHECK_OK(check_disjoint(*calibration, *evaluation, progress));
   stages.done("read contract and data");
 
-  TARMAC_TRY(const auto variants,
-             make_variants(contract, calibration ? &*calibration : nullptr, *targets[0], report, progress));
-  stages.done("optimise and quantise");
-  TARMAC_CHECK_OK(check_targets(contract, targets, variants.list.front().model, report, progress));
+  TARMAC_TRY(Source source, load_source(contract));
+  TARMAC_CHECK_OK(check_targets(contract, targets, source.model, report, progress));
   stages.done("check operators");
-  TARMAC_TRY(auto cells, compile_cells(contract, targets, variants.list, report, progress));
+  TARMAC_TRY(const auto variants,
+             make_variants(contract, std::move(source.model), calibration ? &*calibration : nullptr,
+                           *targets[0], report, progress));
+  stages.done("optimise and quantise");
+  TARMAC_TRY(auto cells, compile_cells(contract, targets, variants, report, progress));
   stages.done("compile");
 
   if (contract.evaluation && evaluation)
@@ -154,8 +156,7 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   report.baseline_variant = "original";
   report.final_variant = final_cells.front()->result.variant;
   TARMAC_CHECK_OK(record_file("original model", "original", contract.model, report));
-  TARMAC_TRY(outcome.plans,
-             write_plans(contract, final_cells, options.output_folder, variants.source_digest, report));
+  TARMAC_TRY(outcome.plans, write_plans(contract, final_cells, options.output_folder, source.digest, report));
   TARMAC_TRY(const auto memory, measure_memory(options, outcome.plans, report));
   accept(contract, cells, final_cells, memory, report);
   for (std::size_t i = 0; i < final_cells.size(); ++i) {

@@ -83,21 +83,25 @@ void record(const QuantizeReport& done, report::DeployReport& report) {
 
 }  // namespace
 
-Result<Variants> make_variants(const Contract& contract, const Dataset* calibration, Target& target,
-                               report::DeployReport& report, Progress& progress) {
-  Variants result;
-  std::vector<Variant>& variants = result.list;
-  TARMAC_TRY(Model original, load_model(contract.model));
-  TARMAC_TRY(result.source_digest, model_digest(original));
+Result<Source> load_source(const Contract& contract) {
+  TARMAC_TRY(Model model, load_model(contract.model));
+  TARMAC_TRY(std::string digest, model_digest(model));
   PassContext context;
-  TARMAC_CHECK_OK(inline_functions(original, context));
-  TARMAC_CHECK_OK(infer_shapes(original));
+  TARMAC_CHECK_OK(inline_functions(model, context));
+  TARMAC_CHECK_OK(infer_shapes(model));
+  return Source{std::move(model), std::move(digest)};
+}
+
+Result<std::vector<Variant>> make_variants(const Contract& contract, Model original,
+                                           const Dataset* calibration, Target& target,
+                                           report::DeployReport& report, Progress& progress) {
+  std::vector<Variant> variants;
   Model fp32 = clone_model(original);
   variants.push_back({"original", std::move(original)});
   TARMAC_CHECK_OK(optimize_variant(fp32, target, report, progress));
   if (contract.precision.mode == PrecisionMode::kFp32) {
     variants.push_back({"fp32", std::move(fp32)});
-    return result;
+    return variants;
   }
   if (contract.precision.method != CalibrationMethod::kMinMax) {
     return make_error(ErrorCode::kUnsupported, std::string("precision.method '") +
@@ -123,7 +127,7 @@ Result<Variants> make_variants(const Contract& contract, const Dataset* calibrat
                                                 found.time_ns,
                                                 static_cast<std::int64_t>(found.ranges.size())};
   variants.push_back({"int8", std::move(int8)});
-  return result;
+  return variants;
 }
 
 }  // namespace tarmac

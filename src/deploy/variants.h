@@ -15,17 +15,18 @@ struct Variant {
   Model model;
 };
 
-/// All variants of one source model.
-struct Variants {
-  std::vector<Variant> list;
-  std::string source_digest;  ///< model_digest() of the model as it was loaded
+/// The contract's model, functions inlined because no engine here has kernels for them, types inferred.
+struct Source {
+  Model model;
+  std::string digest;  ///< model_digest() of the model as it was loaded
 };
+Result<Source> load_source(const Contract& contract);
 
 /// Makes the variants that the contract's precision asks for, in this order, and records in `report` what
 /// passes, calibration and quantisation did. `calibration` may be null unless the contract asks for INT8; it
-/// is observed on `target`. Functions are inlined in all of them, because no engine here has kernels for
-/// them.
-Result<Variants> make_variants(const Contract& contract, const Dataset* calibration, Target& target,
-                               report::DeployReport& report, Progress& progress);
+/// is observed on `target`.
+Result<std::vector<Variant>> make_variants(const Contract& contract, Model original,
+                                           const Dataset* calibration, Target& target,
+                                           report::DeployReport& report, Progress& progress);
 
 }  // namespace tarmac

@@ -5,6 +5,7 @@
 #include "runtime/memory.h"
 #include "support/expect.h"
 #include "support/temporary_folder.h"
+#include "support/traffic_light_example.h"
 #include "targets/target.h"
 #include "tarmac/plan.h"
 #include "tensor/codec.h"
@@ -13,16 +14,11 @@
 namespace tarmac::test {
 namespace {
 
-class Deploy : public testing::Test {
+class Deploy : public TrafficLightExample {
  protected:
   void SetUp() override {
-    const std::filesystem::path example = std::filesystem::path(TARMAC_SOURCE_DIR) / "examples/traffic_light";
-    auto loaded = load_contract(example / "deploy.yaml");
-    if (!loaded && loaded.error().code == ErrorCode::kNotFound) {
-      GTEST_SKIP() << "the example's pictures are not installed (./dev demo installs them): "
-                   << loaded.error().str();
-    }
-    contract_ = expect_ok(std::move(loaded));
+    TrafficLightExample::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
     for (const TargetSpec& spec : contract_.targets) {
       if (!expect_ok(find_target(spec.name))->available()) GTEST_SKIP() << spec.name << " is not built in";
     }
@@ -35,7 +31,6 @@ class Deploy : public testing::Test {
   [[nodiscard]] DeployOutcome run() const { return expect_ok(deploy(contract_, options_, no_progress())); }
 
   TemporaryFolder folder_;
-  Contract contract_;
   DeployOptions options_;
 };
 
@@ -92,7 +87,8 @@ TEST_F(Deploy, CalibrationMemoryDoesNotGrowWithTheNumberOfPictures) {
     const Dataset data = expect_ok(Dataset::open(contract_, *contract_.calibration));
     reset_peak_memory();
     report::DeployReport report;
-    expect_ok(make_variants(contract_, &data, target, report, no_progress()));
+    Source source = expect_ok(load_source(contract_));
+    expect_ok(make_variants(contract_, std::move(source.model), &data, target, report, no_progress()));
     return expect_ok(memory_use()).peak_resident_bytes;
   };
   peak(40);  // the engine's own start-up

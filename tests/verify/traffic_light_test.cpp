@@ -7,6 +7,7 @@
 #include "runtime/compile.h"
 #include "runtime/example_models.h"
 #include "support/temporary_folder.h"
+#include "support/traffic_light_example.h"
 #include "tarmac/session.h"
 #include "tensor/io.h"
 #include "verify/evaluate.h"
@@ -15,34 +16,21 @@
 namespace tarmac {
 namespace {
 
-class TrafficLightTest : public testing::Test {
+class TrafficLightTest : public test::TrafficLightExample {
  protected:
-  void SetUp() override {
-    const std::filesystem::path example = std::filesystem::path(TARMAC_SOURCE_DIR) / "examples/traffic_light";
-    auto loaded = load_contract(example / "deploy.yaml");
-    if (!loaded && loaded.error().code == ErrorCode::kNotFound) {
-      GTEST_SKIP() << "the example's pictures are not installed (./dev demo installs them): "
-                   << loaded.error().str();
-    }
-    ASSERT_TRUE(loaded.ok()) << loaded.error().str();
-    contract = *std::move(loaded);
-  }
-
   [[nodiscard]] std::unique_ptr<Executable> compile(const std::string& target) const {
-    auto model = load_model(contract.model);
+    auto model = load_model(contract_.model);
     EXPECT_TRUE(model.ok()) << model.error().str();
     auto executable = compile_model(**find_target(target), *model, {}, no_progress());
     EXPECT_TRUE(executable.ok()) << executable.error().str();
     return *std::move(executable);
   }
-
-  Contract contract;
 };
 
 TEST_F(TrafficLightTest, GivesTheOutputsOfTheFrameworkThatTrainedIt) {
   for (const std::string& target : test::computing_targets()) {
     const auto executable = compile(target);
-    const auto comparison = compare_with_reference(*executable, contract, no_progress());
+    const auto comparison = compare_with_reference(*executable, contract_, no_progress());
     ASSERT_TRUE(comparison.ok()) << comparison.error().str();
     EXPECT_TRUE(comparison->passed()) << target << ": " << comparison->total.max_rel;
     // The contract allows 1 %; float engines that do the same arithmetic stay far below it.
@@ -51,36 +39,36 @@ TEST_F(TrafficLightTest, GivesTheOutputsOfTheFrameworkThatTrainedIt) {
 }
 
 TEST_F(TrafficLightTest, APlanAloneTurnsAPictureIntoTheSameOutputs) {
-  auto model = load_model(contract.model);
+  auto model = load_model(contract_.model);
   ASSERT_TRUE(model.ok()) << model.error().str();
   const test::TemporaryFolder folder;
-  const auto inputs = Dataset::open(contract, to_data_source(*contract.reference));
+  const auto inputs = Dataset::open(contract_, to_data_source(*contract_.reference));
   ASSERT_TRUE(inputs.ok()) << inputs.error().str();
-  const auto stored = read_npy(contract.reference->outputs);
+  const auto stored = read_npy(contract_.reference->outputs);
   for (const std::string& target : test::computing_targets()) {
     PlanContent content;
     content.info.target = target;
     content.info.engine_version = (*find_target(target))->version();
     content.model = &*model;
-    content.contract_text = *read_file(contract.file);
+    content.contract_text = *read_file(contract_.file);
     ASSERT_TRUE(write_plan(folder / "light.plan", content).ok());
     auto session = Session::open(folder / "light.plan");
     ASSERT_TRUE(session.ok()) << session.error().str();
-    EXPECT_EQ(session->plan()->labels, contract.labels);
+    EXPECT_EQ(session->plan()->labels, contract_.labels);
     const auto picture = session->preprocess("image", inputs->items().front().path);
     ASSERT_TRUE(picture.ok()) << picture.error().str();
     ASSERT_TRUE(session->set_input("image", *picture).ok());
     ASSERT_TRUE(session->run().ok());
     const auto logits = session->output("logits");
     ASSERT_TRUE(logits.ok()) << logits.error().str();
-    for (std::size_t i = 0; i < contract.labels.size(); ++i) {
+    for (std::size_t i = 0; i < contract_.labels.size(); ++i) {
       EXPECT_NEAR(logits->data<float>()[i], stored->data<float>()[i], 1e-4) << target;
     }
   }
 }
 
 TEST_F(TrafficLightTest, TellsNineLightsInTenApartOnEveryTarget) {
-  const auto dataset = Dataset::open(contract, *contract.evaluation_data);
+  const auto dataset = Dataset::open(contract_, *contract_.evaluation_data);
   ASSERT_TRUE(dataset.ok()) << dataset.error().str();
   std::vector<std::unique_ptr<Executable>> owned;
   std::vector<Executable*> executables;
@@ -90,7 +78,7 @@ TEST_F(TrafficLightTest, TellsNineLightsInTenApartOnEveryTarget) {
   }
   BatchOptions options;
   options.batch_size = 8;
-  const auto evaluations = evaluate(executables, contract, *dataset, options, no_progress());
+  const auto evaluations = evaluate(executables, contract_, *dataset, options, no_progress());
   ASSERT_TRUE(evaluations.ok()) << evaluations.error().str();
   for (const Evaluation& evaluation : *evaluations) {
     EXPECT_EQ(evaluation.predictions.size(), dataset->size());

@@ -42,6 +42,22 @@ bool draws_random_numbers(const Node& node) {
   return std::find(kRandomOps.begin(), kRandomOps.end(), node.op_type) != kRandomOps.end();
 }
 
+bool may_emit(const Model& model, PassContext& context, std::string_view op_type, std::int64_t since) {
+  if (context.support == nullptr) return model.opset() >= since;
+  if (!context.support->accepts("", op_type, std::max(since, model.opset()))) return false;
+  if (model.opset() >= since) return true;
+  context.wanted_opset = std::max(context.wanted_opset, since);
+  return false;
+}
+
+bool may_emit_vendor(Model& model, PassContext& context, std::string_view domain, std::string_view op_type) {
+  const auto imported = model.opsets.find(std::string(domain));
+  const std::int64_t version = imported == model.opsets.end() ? 1 : imported->second;
+  if (context.support == nullptr || !context.support->accepts(domain, op_type, version)) return false;
+  model.opsets.emplace(domain, version);
+  return true;
+}
+
 const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {
       {"inline_functions", "replace calls of local functions by their bodies", inline_functions},
@@ -64,11 +80,15 @@ Result<OptimizeReport> optimize(Model& model, const OptimizeOptions& options) {
   report.nodes_before = node_count(model);
   PassContext context;
   context.evaluator = options.evaluator;
+  context.support = options.support;
+  context.heads = options.heads;
+  context.hidden_size = options.hidden_size;
   const bool trace = !options.trace.empty();
   int traced = 0;
   progress.start("optimize", all_passes().size());
   for (int round = 0; round < kMaxRounds; ++round) {
     const std::size_t changes_before_round = context.changes.size();
+    context.wanted_opset = 0;
     for (const Pass& pass : all_passes()) {
       if (options.skip.contains(pass.name) || (!options.only.empty() && !options.only.contains(pass.name)))
         continue;

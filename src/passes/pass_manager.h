@@ -16,6 +16,9 @@ struct OptimizeOptions {
   std::filesystem::path
       trace;  ///< folder for the graph as text before and after each pass that changed something
   ConstantEvaluator* evaluator = nullptr;
+  const OperatorSupport* support = nullptr;  ///< see PassContext
+  std::optional<std::int64_t> heads;         ///< see PassContext
+  std::optional<std::int64_t> hidden_size;   ///< see PassContext
   Progress* progress = nullptr;
 };
 

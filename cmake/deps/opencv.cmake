@@ -15,3 +15,8 @@ mark_as_advanced(TARMAC_OPENCV_INCLUDE)
 set_property(TARGET opencv_imgproc PROPERTY INTERFACE_LINK_LIBRARIES opencv_core)
 set_property(TARGET opencv_imgcodecs PROPERTY INTERFACE_LINK_LIBRARIES opencv_imgproc)
 set_property(TARGET opencv_videoio PROPERTY INTERFACE_LINK_LIBRARIES opencv_imgcodecs)
+
+# The codecs are loaded by name when the first picture is read; see contract/picture_codecs.h.
+execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${TARMAC_OPENCV_imgcodecs} OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCH "SONAME +([^\n]+)" _ "${headers}")
+set(TARMAC_OPENCV_CODECS ${CMAKE_MATCH_1})

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "contract/picture_codecs.h"
 
 namespace tarmac {
 
@@ -16,10 +17,10 @@ Result<Picture> decode_picture(std::span<const std::byte> file) {
   }
   TARMAC_CHECK_OK(read_picture_header(file));
   try {
-    // imdecode() takes a matrix that it could write to, and does not.
+    // The decoder takes a matrix that it could write to, and does not.
     const cv::Mat encoded(1, static_cast<int>(file.size()), CV_8U, const_cast<std::byte*>(file.data()));
-    auto pixels =
-        std::make_shared<cv::Mat>(cv::imdecode(encoded, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION));
+    auto pixels = std::make_shared<cv::Mat>(
+        decode_with_opencv(encoded, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION));
     if (pixels->empty()) {
       return make_error(ErrorCode::kInvalidInput,
                         "the picture is damaged: its decoder refuses it; replace the file");

@@ -6,6 +6,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/file.h"
+#include "contract/picture_codecs.h"
 
 namespace tarmac {
 namespace {
@@ -27,7 +28,7 @@ Result<std::vector<std::byte>> encode_thumbnail(const std::filesystem::path& pic
   // OpenCV reports by exceptions, which end here.
   try {
     const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<std::byte*>(bytes.data()));
-    cv::Mat image = cv::imdecode(encoded, cv::IMREAD_COLOR);
+    cv::Mat image = decode_with_opencv(encoded, cv::IMREAD_COLOR);
     if (image.empty()) return not_a_picture("it cannot be decoded");
     const int side = std::max(image.cols, image.rows);
     if (side > max_side_px) {
@@ -36,8 +37,7 @@ Result<std::vector<std::byte>> encode_thumbnail(const std::filesystem::path& pic
                  {std::max(1, cvRound(image.cols * scale)), std::max(1, cvRound(image.rows * scale))}, 0, 0,
                  cv::INTER_AREA);
     }
-    std::vector<unsigned char> jpeg;
-    cv::imencode(".jpg", image, jpeg, {cv::IMWRITE_JPEG_QUALITY, jpeg_quality});
+    const auto jpeg = encode_with_opencv(".jpg", image, {cv::IMWRITE_JPEG_QUALITY, jpeg_quality});
     const auto* begin = reinterpret_cast<const std::byte*>(jpeg.data());
     return std::vector<std::byte>(begin, begin + jpeg.size());
   } catch (const std::exception& error) {

@@ -86,7 +86,17 @@ demo() {
   build/release/bin/tarmac deploy examples/traffic_light/deploy.yaml -o build/demo/traffic_light "$@"
 }
 
-# A benchmark is a folder bench/NAME with an executable `run`, which gets the release build's folder as BUILD.
+# As make_python: an environment cannot be renamed, so a link to it says that it is complete.
+make_bench_python() { # FOLDER
+  [[ -e $1 ]] && return
+  step "about to install the benchmarks' peers and PyTorch in $1 (6 GB)"
+  python3 -m venv --clear "$1.env"
+  "$1.env/bin/python" -m pip install -q --disable-pip-version-check -r bench/requirements.txt >&2
+  ln -sfn "$1.env" "$1"
+}
+
+# A benchmark is a folder bench/NAME with an executable `run`. It gets the release build's folder as BUILD, a Python with
+# bench/requirements.txt as BENCH_PYTHON, and a folder for models that it makes as BENCH_MODELS.
 bench() { # [NAME [ARG…]]
   local name=${1:-} available=""
   [[ ! -d bench ]] || available=$(find bench -mindepth 2 -maxdepth 2 -name run -executable -printf '%h\n' | xargs -r -n1 basename | sort)
@@ -96,6 +106,10 @@ bench() { # [NAME [ARG…]]
   fi
   [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none}"
   shift
-  build release
-  BUILD=$ROOT/build/release "$ROOT/bench/$name/run" "$@"
+  build release tarmac
+  local python models
+  python=$CACHE/bench-python-$({ cat bench/requirements.txt && python3 --version; } | short_hash)
+  models=$CACHE/bench-models-$(cat bench/requirements.txt bench/models/*.py | short_hash)
+  with_cache_lock make_bench_python "$python"
+  BUILD=$ROOT/build/release BENCH_PYTHON=$python/bin/python BENCH_MODELS=$models "$ROOT/bench/$name/run" "$@"
 }

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 namespace tarmac {
 namespace {
@@ -30,6 +32,16 @@ struct Descriptor {
   }
 };
 
+/// Where files are mapped at present: giving back pages of anything else would lose their contents.
+struct Mappings {
+  std::mutex mutex;
+  std::map<const std::byte*, std::size_t> size_by_start;
+};
+Mappings& mappings() {
+  static Mappings all;
+  return all;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
@@ -49,12 +61,34 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
     void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
     if (mapped == MAP_FAILED) return system_error(path, "cannot map into memory", errno);
     data = static_cast<const std::byte*>(mapped);
+    const std::lock_guard lock(mappings().mutex);
+    mappings().size_by_start.emplace(data, size);
   }
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  {
+    const std::lock_guard lock(mappings().mutex);
+    mappings().size_by_start.erase(data_);
+  }
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void release_pages(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(mappings().mutex);
+  const auto& all = mappings().size_by_start;
+  auto mapping = all.upper_bound(bytes.data());
+  if (mapping == all.begin()) return;
+  --mapping;
+  const std::byte* const end = mapping->first + mapping->second;
+  if (bytes.data() >= end || bytes.size() > static_cast<std::size_t>(end - bytes.data())) return;
+  // Whole pages, those at the borders included: the file has their contents as well.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto from = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+  const auto to = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
+  ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
 }
 
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {

@@ -35,6 +35,11 @@ class MappedFile {
   std::size_t size_;
 };
 
+/// Gives memory back that holds what was read of a MappedFile, so that passing once through a large file does
+/// not keep all of it: the bytes stay valid and are read again when needed. Bytes that lie elsewhere are left
+/// alone.
+void release_pages(std::span<const std::byte> bytes);
+
 /// Writes to a temporary name beside `path`; commit() syncs and renames, so that readers see the old or the
 /// new file, never a part. Without commit() the destructor removes what was written.
 class AtomicFile {

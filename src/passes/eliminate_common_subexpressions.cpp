@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <map>
+#include <unordered_map>
 
+#include "base/file.h"
 #include "base/sha256.h"
 #include "passes/passes.h"
 
@@ -55,16 +58,42 @@ std::string node_key(const Node& node) {
   return key;
 }
 
+/// Equal for equal tensors. Large ones are looked at in a few places only: weights of a gigabyte need not be
+/// read to see that they differ.
+std::string sample_key(const Tensor& tensor) {
+  constexpr std::size_t kPieceBytes = 32;
+  constexpr std::size_t kPieces = 8;
+  const auto bytes = tensor.bytes();
+  if (tensor.dtype() == DType::kString || bytes.size() <= kPieceBytes * kPieces) return tensor_key(tensor);
+  std::string key = std::string(to_string(tensor.dtype())) + to_string(tensor.shape());
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    const std::size_t offset = (bytes.size() - kPieceBytes) / (kPieces - 1) * i;
+    key.append(reinterpret_cast<const char*>(bytes.data() + offset), kPieceBytes);
+  }
+  return key;
+}
+
 void merge_initializers(Graph& graph, PassContext& context) {
-  std::map<std::string, Value*> first;
+  std::unordered_map<std::string, std::vector<Value*>> seen;
   const std::vector<Value*> initializers = graph.initializers();
   for (Value* value : initializers) {
     if (value->is_input() || value->is_output()) continue;
-    const auto [it, fresh] = first.try_emplace(tensor_key(*value->initializer()), value);
-    if (fresh) continue;
+    const Tensor& tensor = *value->initializer();
+    std::vector<Value*>& candidates = seen[sample_key(tensor)];
+    release_pages(tensor.bytes());
+    const auto same = std::find_if(candidates.begin(), candidates.end(), [&](const Value* candidate) {
+      const bool equal = identical(*candidate->initializer(), tensor);
+      release_pages(candidate->initializer()->bytes());
+      release_pages(tensor.bytes());
+      return equal;
+    });
+    if (same == candidates.end()) {
+      candidates.push_back(value);
+      continue;
+    }
     context.changes.push_back(
-        {context.pass, value->name(), "same content as initializer '" + it->second->name() + "'"});
-    graph.replace_uses(*value, *it->second);
+        {context.pass, value->name(), "same content as initializer '" + (*same)->name() + "'"});
+    graph.replace_uses(*value, **same);
     graph.erase(*value);
   }
 }

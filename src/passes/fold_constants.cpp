@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <set>
 #include <unordered_set>
 
+#include "base/file.h"
 #include "graph/clone.h"
-#include "graph/model_io.h"
 #include "passes/passes.h"
+#include "tensor/transpose.h"
 
 namespace tarmac {
 namespace {
@@ -67,6 +67,32 @@ std::vector<Node*> foldable_nodes(const Graph& graph, const PassContext& context
   return nodes;
 }
 
+/// A node that contradicts itself is left for the engine to refuse.
+Result<std::optional<Tensor>> known_or_none(Result<Tensor> result) {
+  if (result) return std::optional(*std::move(result));
+  if (result.error().code == ErrorCode::kInvalidInput) return std::optional<Tensor>();
+  return std::move(result).error();
+}
+
+/// The node's result where it has its input's elements, perhaps in another order: nullopt for other nodes.
+Result<std::optional<Tensor>> moved(const Node& node, const Tensor& source) {
+  if (!node.domain.empty() || bit_width(source.dtype()) < 8) return std::optional<Tensor>();
+  const std::string& op = node.op_type;
+  if (op == "Transpose") {
+    std::vector<std::int64_t> perm(source.shape().size());
+    for (std::size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<std::int64_t>(perm.size() - 1 - i);
+    perm = node.attribute_or("perm", std::move(perm));
+    return known_or_none(transpose(source, perm));
+  }
+  if (op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze" || op == "Identity") {
+    const Type& type = node.output(0)->type;
+    const auto shape = type.is_tensor() ? type.static_shape() : std::nullopt;
+    if (!shape) return std::optional<Tensor>();
+    return known_or_none(source.reshaped(*shape));
+  }
+  return std::optional<Tensor>();
+}
+
 void constants_to_initializers(Graph& graph, PassContext& context) {
   std::vector<Node*> nodes;
   for (const auto& node : graph.nodes()) nodes.push_back(node.get());
@@ -81,17 +107,73 @@ void constants_to_initializers(Graph& graph, PassContext& context) {
   }
 }
 
-Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
-  const std::vector<Node*> nodes = foldable_nodes(graph, context);
-  for (const auto& node : graph.nodes()) {
-    Status nested_status;
-    node->for_each_subgraph([&](Graph& nested) {
-      if (nested_status.ok()) nested_status = fold_graph(model, nested, context);
-    });
-    TARMAC_CHECK_OK(std::move(nested_status));
+/// Computes nodes that only move weights without an engine, one after the other: each takes the bytes of its
+/// result and no more.
+Status fold_layout(Graph& graph, PassContext& context) {
+  std::vector<Node*> nodes;
+  for (const auto& node : graph.nodes()) nodes.push_back(node.get());
+  for (Node* node : nodes) {
+    const Tensor* source = constant_of(node->input(0));
+    if (source == nullptr || node->output(0) == nullptr || node->output(0)->uses().empty()) continue;
+    TARMAC_TRY(const std::optional<Tensor> result, moved(*node, *source));
+    if (!result) continue;
+    Value& value = *node->output(0);
+    release_pages(source->bytes());
+    Value& constant = graph.add_initializer(graph.fresh_name(value.name() + "_folded"), *result);
+    if (!graph.replace_uses(value, constant)) continue;
+    context.changed(*node, "folded " + node->op_type + " into a constant");
+    graph.erase(*node);
   }
-  if (nodes.empty()) return {};
-  const std::set<const Node*> folded(nodes.begin(), nodes.end());
+  return {};
+}
+
+/// Constants of one run of the engine; more are folded in several runs, so that memory does not grow with the
+/// model.
+constexpr std::uint64_t kMaxRunBytes = std::uint64_t{32} << 20U;
+
+/// Splits nodes into runs: those that read each other's results stay together.
+std::vector<std::vector<Node*>> runs_of(const std::vector<Node*>& nodes) {
+  std::unordered_map<const Node*, std::size_t> group;  // index into `members`
+  std::vector<std::vector<Node*>> members;
+  for (Node* node : nodes) {
+    std::size_t own = members.size();
+    members.push_back({node});
+    for (const Value* input : node->inputs()) {
+      const auto producer = input == nullptr ? group.end() : group.find(input->producer());
+      if (producer == group.end() || producer->second == own) continue;
+      // The smaller group joins the larger: n nodes move at most n·log n times.
+      std::size_t other = producer->second;
+      if (members[own].size() > members[other].size()) std::swap(own, other);
+      for (Node* moved_node : members[own]) {
+        members[other].push_back(moved_node);
+        if (moved_node != node) group[moved_node] = other;
+      }
+      members[own].clear();
+      own = other;
+    }
+    group[node] = own;
+  }
+  std::unordered_map<const Node*, std::size_t> run;
+  std::vector<std::uint64_t> bytes;
+  for (const auto& group_members : members) {
+    if (group_members.empty()) continue;
+    std::uint64_t group_bytes = 0;
+    for (const Node* node : group_members) {
+      for (const Value* input : node->inputs()) {
+        if (const Tensor* tensor = constant_of(input)) group_bytes += tensor->bytes().size();
+      }
+    }
+    if (bytes.empty() || bytes.back() + group_bytes > kMaxRunBytes) bytes.push_back(0);
+    bytes.back() += group_bytes;
+    for (const Node* node : group_members) run[node] = bytes.size() - 1;
+  }
+  std::vector<std::vector<Node*>> runs(bytes.size());
+  for (Node* node : nodes) runs[run.at(node)].push_back(node);  // in the graph's order
+  return runs;
+}
+
+Status fold_run(const Model& model, Graph& graph, const std::vector<Node*>& nodes, PassContext& context) {
+  const std::unordered_set<const Node*> folded(nodes.begin(), nodes.end());
   // Only what the rest of the graph reads is kept.
   std::vector<const Value*> outputs;
   for (const Node* node : nodes) {
@@ -104,12 +186,10 @@ Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
     }
   }
   if (outputs.empty()) return {};
-  const Model part = extract_nodes(model, {nodes.begin(), nodes.end()}, outputs);
-  auto results = context.evaluator->evaluate(part);
+  auto results = context.evaluator->evaluate(extract_nodes(model, {nodes.begin(), nodes.end()}, outputs));
   if (!results) {
     // An engine that cannot run them is no fault of the model: they are computed at run time instead.
-    context.declined.push_back(
-        {context.pass, nodes.front()->label(), "not folded: " + results.error().str()});
+    context.decline(*nodes.front(), "not folded: " + results.error().str());
     return {};
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -129,11 +209,26 @@ Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
   return {};
 }
 
+Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
+  for (const auto& node : graph.nodes()) {
+    Status nested_status;
+    node->for_each_subgraph([&](Graph& nested) {
+      if (nested_status.ok()) nested_status = fold_graph(model, nested, context);
+    });
+    TARMAC_CHECK_OK(std::move(nested_status));
+  }
+  TARMAC_CHECK_OK(fold_layout(graph, context));
+  if (context.evaluator == nullptr) return {};
+  for (const auto& nodes : runs_of(foldable_nodes(graph, context)))
+    TARMAC_CHECK_OK(fold_run(model, graph, nodes, context));
+  return {};
+}
+
 }  // namespace
 
 Status fold_constants(Model& model, PassContext& context) {
   constants_to_initializers(*model.graph, context);
-  return context.evaluator == nullptr ? Status{} : fold_graph(model, *model.graph, context);
+  return fold_graph(model, *model.graph, context);
 }
 
 }  // namespace tarmac

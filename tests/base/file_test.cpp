@@ -1,6 +1,9 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -145,6 +148,23 @@ TEST(MappedFile, ShowsTheBytes) {
   ASSERT_EQ((*file)->bytes().size(), 3U);
   EXPECT_EQ((*file)->bytes()[1], std::byte{0});
   EXPECT_EQ((*file)->path(), folder / "a");
+}
+
+TEST(MappedFile, BytesStayValidWhenTheirPagesAreGivenBack) {
+  const TemporaryFolder folder;
+  const std::string text(100'000, 'x');
+  const auto file = MappedFile::open(folder.write("a", text));
+  ASSERT_TRUE(file.ok());
+  const auto bytes = (*file)->bytes();
+  release_pages(bytes);
+  release_pages(bytes.subspan(5000, 10'000));
+  EXPECT_EQ(std::memcmp(bytes.data(), text.data(), text.size()), 0);
+}
+
+TEST(MappedFile, MemoryThatIsNoFileIsNotGivenBack) {
+  const std::vector<std::byte> own(100'000, std::byte{7});
+  release_pages(own);
+  EXPECT_TRUE(std::all_of(own.begin(), own.end(), [](std::byte b) { return b == std::byte{7}; }));
 }
 
 TEST(MappedFile, AnEmptyFileIsEmptyNotAnError) {

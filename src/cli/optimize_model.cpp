@@ -5,10 +5,14 @@
 #include "base/log.h"
 #include "cli/compare.h"
 #include "targets/evaluator.h"
+#include "targets/operator_support.h"
 
 namespace tarmac::cli {
 
-Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, Progress& progress) {
+Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, std::vector<Target*> targets,
+                                      Progress& progress) {
+  const TargetSupport support(targets.empty() ? available_targets() : std::move(targets));
+  options.support = &support;
   const auto engine = reference_target();
   std::optional<TargetEvaluator> evaluator;
   if (engine) {

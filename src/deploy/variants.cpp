@@ -11,15 +11,19 @@
 #include "passes/passes.h"
 #include "precision/quantize.h"
 #include "targets/evaluator.h"
+#include "targets/operator_support.h"
 
 namespace tarmac {
 namespace {
 
 constexpr std::size_t kCalibrationBatch = 8;
 
-Status optimize_variant(Model& model, Target& target, report::DeployReport& report, Progress& progress) {
-  TargetEvaluator evaluator(target);
+Status optimize_variant(Model& model, const std::vector<Target*>& targets, report::DeployReport& report,
+                        Progress& progress) {
+  TargetEvaluator evaluator(*targets.front());
+  const TargetSupport support(targets);
   OptimizeOptions options;
+  options.support = &support;
   options.evaluator = &evaluator;
   options.progress = &progress;
   TARMAC_TRY(const OptimizeReport done, optimize(model, options));
@@ -93,12 +97,12 @@ Result<Source> load_source(const Contract& contract) {
 }
 
 Result<std::vector<Variant>> make_variants(const Contract& contract, Model original,
-                                           const Dataset* calibration, Target& target,
+                                           const Dataset* calibration, const std::vector<Target*>& targets,
                                            report::DeployReport& report, Progress& progress) {
   std::vector<Variant> variants;
   Model fp32 = clone_model(original);
   variants.push_back({"original", std::move(original)});
-  TARMAC_CHECK_OK(optimize_variant(fp32, target, report, progress));
+  TARMAC_CHECK_OK(optimize_variant(fp32, targets, report, progress));
   if (contract.precision.mode == PrecisionMode::kFp32) {
     variants.push_back({"fp32", std::move(fp32)});
     return variants;
@@ -116,7 +120,7 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
   variants.push_back({"fp32", std::move(fp32)});
   const auto values = activations_to_quantize(int8);
   TARMAC_TRY(const Calibration found,
-             calibrate(contract, int8, values, *calibration, target, report, progress));
+             calibrate(contract, int8, values, *calibration, *targets.front(), report, progress));
   TARMAC_TRY(const QuantizeReport done, quantize_static(int8, found.ranges));
   TARMAC_CHECK_OK(verify_model(int8));
   record(done, report);

@@ -75,6 +75,10 @@ Function clone_function(const Function& source) {
 
 }  // namespace
 
+Attribute clone_attribute(const Attribute& attribute, Node& parent, ValueMap& values) {
+  return std::visit(CloneAttribute{parent, values}, attribute);
+}
+
 Node& clone_node(const Node& node, Graph& target, ValueMap& values, Node* before) {
   std::vector<Value*> inputs;
   for (const Value* input : node.inputs()) inputs.push_back(input == nullptr ? nullptr : values.at(input));
@@ -98,7 +102,7 @@ Node& clone_node(const Node& node, Graph& target, ValueMap& values, Node* before
   copy.metadata = node.metadata;
   copy.extra = node.extra;
   for (const auto& [key, value] : node.attributes)
-    copy.attributes.emplace(key, std::visit(CloneAttribute{copy, values}, value));
+    copy.attributes.emplace(key, clone_attribute(value, copy, values));
   return copy;
 }
 

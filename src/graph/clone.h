@@ -15,6 +15,9 @@ using ValueMap = std::unordered_map<const Value*, Value*>;
 /// under names that are free there and added to it. Nested graphs are copied, weights shared.
 Node& clone_node(const Node& node, Graph& target, ValueMap& values, Node* before = nullptr);
 
+/// A copy of an attribute for `parent`; as clone_node() for the graphs in it.
+Attribute clone_attribute(const Attribute& attribute, Node& parent, ValueMap& values);
+
 /// The given nodes (in execution order, all of one graph) as a model: what they read and none of them makes
 /// becomes an input or, if constant, an initializer; `outputs` become its outputs. Operator sets and
 /// functions come along. Names of values are kept.

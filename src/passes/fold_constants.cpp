@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "graph/clone.h"
+#include "passes/inline_call.h"
 #include "passes/passes.h"
 #include "tensor/transpose.h"
 
@@ -98,6 +99,7 @@ void constants_to_initializers(Graph& graph, PassContext& context) {
   for (const auto& node : graph.nodes()) nodes.push_back(node.get());
   for (Node* node : nodes) {
     node->for_each_subgraph([&](Graph& nested) { constants_to_initializers(nested, context); });
+    normalize_constant(*node);
     const Tensor* tensor = node->is("Constant") ? node->attribute<Tensor>("value") : nullptr;
     if (tensor == nullptr || node->output(0)->is_output()) continue;
     Value& constant = graph.add_initializer(graph.fresh_name(node->output(0)->name() + "_value"), *tensor);

@@ -33,6 +33,11 @@ class OperatorSupport {
   /// Whether every one of them runs the operator as `opset_version` of its domain defines it.
   [[nodiscard]] virtual bool accepts(std::string_view domain, std::string_view op_type,
                                      std::int64_t opset_version) const = 0;
+  /// Whether they run a model that was moved to another version of the ONNX set: asked of the nodes whose
+  /// definition changed. kUnsupported with the first node that one of them refuses, and why.
+  [[nodiscard]] virtual Status accepts_changed(const Model& /*model*/, std::int64_t /*old_opset*/) const {
+    return {};
+  }
 };
 
 /// One rewrite, for reports: nothing is changed silently.
@@ -51,6 +56,8 @@ struct PassContext {
   /// Override what attention fusion detects: number of heads, width of the hidden state.
   std::optional<std::int64_t> heads;
   std::optional<std::int64_t> hidden_size;
+  /// Passes must not use what came after this opset, nor raise the model above it. 0: no limit.
+  std::int64_t max_opset = 0;
   /// The highest opset a pass of this round could have used; upgrade_opset acts on it. 0: none.
   std::int64_t wanted_opset = 0;
   std::vector<Change> changes;

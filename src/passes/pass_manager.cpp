@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "graph/model_io.h"
+#include "passes/convert_opset.h"
 #include "passes/infer_shapes.h"
 #include "passes/passes.h"
 
@@ -20,7 +21,8 @@ constexpr std::array<const char*, 7> kRandomOps = {
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
     "Multinomial",  "Bernoulli",        "Dropout"};
 
-constexpr int kMaxRounds = 4;
+/// One or two to settle, as many again after an upgrade of the opset.
+constexpr int kMaxRounds = 6;
 
 Status check_names(const std::set<std::string>& names) {
   for (const std::string& name : names) {
@@ -43,6 +45,7 @@ bool draws_random_numbers(const Node& node) {
 }
 
 bool may_emit(const Model& model, PassContext& context, std::string_view op_type, std::int64_t since) {
+  if (context.max_opset != 0 && since > context.max_opset) return false;
   if (context.support == nullptr) return model.opset() >= since;
   if (!context.support->accepts("", op_type, std::max(since, model.opset()))) return false;
   if (model.opset() >= since) return true;
@@ -62,71 +65,124 @@ const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {
       {"inline_functions", "replace calls of local functions by their bodies", inline_functions},
       {"infer_shapes", "find the type and shape of every value", infer_shapes_pass},
+      {"fold_shape_computations", "compute from types what depends on sizes only", fold_shape_computations},
       {"fold_constants", "compute what depends on constants only", fold_constants},
       {"eliminate_no_ops", "remove nodes that change nothing", eliminate_no_ops},
       {"fuse_conv_bn", "fold BatchNormalization into convolution weights", fuse_conv_bn},
       {"eliminate_common_subexpressions", "merge nodes and weights that are the same",
        eliminate_common_subexpressions},
       {"eliminate_dead_code", "remove what nothing reads", eliminate_dead_code},
+      {"upgrade_opset", "take the model to the opset that a fusion wants", upgrade_opset},
   };
   return passes;
 }
 
+namespace {
+
+class Optimizer {
+ public:
+  Optimizer(Model& model, const OptimizeOptions& options)
+      : model_(model),
+        options_(options),
+        progress_(options.progress != nullptr ? *options.progress : no_progress()) {
+    context_.evaluator = options.evaluator;
+    context_.support = options.support;
+    context_.heads = options.heads;
+    context_.hidden_size = options.hidden_size;
+    context_.max_opset = options.opset.value_or(0);
+  }
+
+  Result<OptimizeReport> run() {
+    report_.nodes_before = node_count(model_);
+    progress_.start("optimize", all_passes().size());
+    if (options_.opset && *options_.opset >= model_.opset()) TARMAC_CHECK_OK(convert(*options_.opset));
+    TARMAC_CHECK_OK(run_rounds());
+    if (options_.opset && *options_.opset != model_.opset()) {
+      TARMAC_CHECK_OK(convert(*options_.opset));
+      TARMAC_CHECK_OK(run_rounds());
+    }
+    progress_.finish();
+    TARMAC_CHECK_OK(verify_model(model_));
+    report_.changes = std::move(context_.changes);
+    report_.declined = std::move(context_.declined);
+    report_.nodes_after = node_count(model_);
+    return std::move(report_);
+  }
+
+ private:
+  [[nodiscard]] bool is_wanted(const Pass& pass) const {
+    return !options_.skip.contains(pass.name) && (options_.only.empty() || options_.only.contains(pass.name));
+  }
+
+  Status convert(std::int64_t opset) {
+    const std::int64_t before = model_.opset();
+    TARMAC_CHECK_OK(convert_opset(model_, opset));
+    if (before != opset) {
+      context_.changes.push_back(
+          {"convert_opset", "model", fmt::format("taken from opset {} to {}", before, opset)});
+    }
+    return {};
+  }
+
+  Status run_rounds() {
+    for (int round = 0; round < kMaxRounds; ++round) {
+      const std::size_t changes_before = context_.changes.size();
+      context_.wanted_opset = 0;
+      for (const Pass& pass : all_passes()) {
+        if (is_wanted(pass)) TARMAC_CHECK_OK(run_pass(pass));
+      }
+      if (context_.changes.size() == changes_before) break;
+    }
+    return {};
+  }
+
+  Status run_pass(const Pass& pass) {
+    if (progress_.cancelled())
+      return make_error(ErrorCode::kCancelled, "interrupted during " + std::string(pass.name));
+    const bool trace = !options_.trace.empty();
+    context_.pass = pass.name;
+    std::erase_if(context_.declined, [&](const Change& change) { return change.pass == pass.name; });
+    const std::size_t changes_before = context_.changes.size();
+    const std::string before = trace ? model_to_text(model_) : std::string();
+    const auto start = std::chrono::steady_clock::now();
+    if (auto status = pass.apply(model_, context_); !status) {
+      status.error().context = "pass " + std::string(pass.name);
+      return status;
+    }
+    const auto time = std::chrono::steady_clock::now() - start;
+    const std::size_t changes = context_.changes.size() - changes_before;
+    record(pass, changes, std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+    if (!trace || changes == 0) return {};
+    const auto stem = options_.trace / fmt::format("{:02}_{}", ++traced_, pass.name);
+    TARMAC_CHECK_OK(write_file(stem.string() + ".before.txt", before));
+    return write_file(stem.string() + ".after.txt", model_to_text(model_));
+  }
+
+  void record(const Pass& pass, std::size_t changes, std::int64_t time_ns) {
+    auto run = std::find_if(report_.passes.begin(), report_.passes.end(),
+                            [&](const PassRun& known) { return known.pass == pass.name; });
+    if (run == report_.passes.end()) {
+      run = report_.passes.insert(report_.passes.end(), {pass.name, 0, 0});
+      progress_.advance();
+    }
+    run->changes += changes;
+    run->time_ns += time_ns;
+  }
+
+  Model& model_;
+  const OptimizeOptions& options_;
+  Progress& progress_;
+  PassContext context_;
+  OptimizeReport report_;
+  int traced_ = 0;
+};
+
+}  // namespace
+
 Result<OptimizeReport> optimize(Model& model, const OptimizeOptions& options) {
   TARMAC_CHECK_OK(check_names(options.skip));
   TARMAC_CHECK_OK(check_names(options.only));
-  Progress& progress = options.progress != nullptr ? *options.progress : no_progress();
-  OptimizeReport report;
-  report.nodes_before = node_count(model);
-  PassContext context;
-  context.evaluator = options.evaluator;
-  context.support = options.support;
-  context.heads = options.heads;
-  context.hidden_size = options.hidden_size;
-  const bool trace = !options.trace.empty();
-  int traced = 0;
-  progress.start("optimize", all_passes().size());
-  for (int round = 0; round < kMaxRounds; ++round) {
-    const std::size_t changes_before_round = context.changes.size();
-    context.wanted_opset = 0;
-    for (const Pass& pass : all_passes()) {
-      if (options.skip.contains(pass.name) || (!options.only.empty() && !options.only.contains(pass.name)))
-        continue;
-      if (progress.cancelled())
-        return make_error(ErrorCode::kCancelled, "interrupted during " + std::string(pass.name));
-      context.pass = pass.name;
-      std::erase_if(context.declined, [&](const Change& change) { return change.pass == pass.name; });
-      const std::size_t changes_before = context.changes.size();
-      const std::string before = trace ? model_to_text(model) : std::string();
-      const auto start = std::chrono::steady_clock::now();
-      if (auto status = pass.apply(model, context); !status) {
-        status.error().context = "pass " + std::string(pass.name);
-        return std::move(status).error();
-      }
-      const auto time = std::chrono::steady_clock::now() - start;
-      if (round == 0) {
-        report.passes.push_back({pass.name, 0, 0});
-        progress.advance();
-      }
-      for (PassRun& run : report.passes) {
-        if (run.pass != pass.name) continue;
-        run.changes += context.changes.size() - changes_before;
-        run.time_ns += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
-      }
-      if (trace && context.changes.size() > changes_before) {
-        const auto stem = options.trace / fmt::format("{:02}_{}", ++traced, pass.name);
-        TARMAC_CHECK_OK(write_file(stem.string() + ".before.txt", before));
-        TARMAC_CHECK_OK(write_file(stem.string() + ".after.txt", model_to_text(model)));
-      }
-    }
-    if (context.changes.size() == changes_before_round) break;
-  }
-  progress.finish();
-  TARMAC_CHECK_OK(verify_model(model));
-  report.changes = std::move(context.changes);
-  report.declined = std::move(context.declined);
-  report.nodes_after = node_count(model);
-  return report;
+  return Optimizer(model, options).run();
 }
 
 }  // namespace tarmac

@@ -19,6 +19,9 @@ struct OptimizeOptions {
   const OperatorSupport* support = nullptr;  ///< see PassContext
   std::optional<std::int64_t> heads;         ///< see PassContext
   std::optional<std::int64_t> hidden_size;   ///< see PassContext
+  /// The opset of the result. Going up, passes can use it; going down, conversion comes last, and passes use
+  /// nothing newer. Absent: the model's, or a newer one that a fusion wants and `support` accepts.
+  std::optional<std::int64_t> opset;
   Progress* progress = nullptr;
 };
 
@@ -37,7 +40,8 @@ struct OptimizeReport {
 };
 
 /// Runs the list until nothing changes any more (at most a few rounds) and verifies the model.
-/// Errors: kUsage for an unknown pass name (names the known ones), kCancelled, or the failing pass's.
+/// Errors: kUsage for an unknown pass name (names the known ones), kCancelled, those of convert_opset(), or
+/// the failing pass's.
 Result<OptimizeReport> optimize(Model& model, const OptimizeOptions& options);
 
 }  // namespace tarmac

@@ -111,11 +111,15 @@ std::string difference(const Tensor& expected, const Tensor& found, const Tolera
   return first_far_element(*expected_values, *found_values, tolerance);
 }
 
-Verdict run_case(Target& target, const std::filesystem::path& folder, const Tolerances& tolerances) {
+Verdict run_case(Target& target, const std::filesystem::path& folder, const Tolerances& tolerances,
+                 const std::function<Status(Model&)>& prepare) {
   const auto description = read_description(folder);
   if (!description) return from_error("data", description.error());
-  const auto model = load_model(folder / "model.onnx");
+  auto model = load_model(folder / "model.onnx");
   if (!model) return from_error("load", model.error());
+  if (prepare) {
+    if (auto status = prepare(*model); !status) return from_error("prepare", status.error());
+  }
   CompileOptions options;
   options.cores = 1;  // the suite runs several cases at once
   const auto executable = target.compile(*model, options, no_progress());

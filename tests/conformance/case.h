@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,8 +30,10 @@ struct Verdict {
   std::string reason;  ///< empty when passed
 };
 
-/// Compiles and runs the case in `folder` on `target` and compares every output of every data set.
-Verdict run_case(Target& target, const std::filesystem::path& folder, const Tolerances& tolerances);
+/// Compiles and runs the case in `folder` on `target` and compares every output of every data set. `prepare`
+/// (if any) changes the model first; what it cannot do comes out as refused.
+Verdict run_case(Target& target, const std::filesystem::path& folder, const Tolerances& tolerances,
+                 const std::function<Status(Model&)>& prepare = {});
 
 /// Empty when equal within the tolerance; else the first difference in words.
 std::string difference(const Tensor& expected, const Tensor& found, const Tolerance& tolerance);

@@ -1,7 +1,10 @@
 // Runs every conformance case on one target and judges the outcome against the engine's own Python API.
 //   conformance_runner TARGET [--json FILE] [--filter TEXT] [--cases FOLDER] [--processes N]
-// Exit codes: 0 all is well, 1 a case is wrong and not exempt, an exemption is stale, or too few of the
-// engine's own cases pass; 77 the cases or the target are not here (ctest: skipped).
+//                             [--opset N --required PERCENT]
+// With --opset, the cases that the engine gets right are converted to that opset first: none may come out
+// wrong, and at least that share must pass. Cases older than what conversion starts from are left out. Exit
+// codes: 0 all is well, 1 a case is wrong and not exempt, an exemption is stale, or too few of the engine's
+// own cases pass; 77 the cases or the target are not here (ctest: skipped).
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -11,6 +14,7 @@
 
 #include "conformance/case.h"
 #include "conformance/isolate.h"
+#include "passes/convert_opset.h"
 #include "support/cases.h"
 
 namespace tarmac::conformance {
@@ -28,6 +32,8 @@ struct Options {
   std::string filter;
   fs::path json;
   fs::path cases;
+  std::int64_t opset = 0;
+  double required_percent = 0;
   int processes = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 };
 
@@ -49,6 +55,10 @@ bool parse_options(int argc, char** argv, Options& options) {
       options.filter = value;
     else if (key == "--cases")
       options.cases = value;
+    else if (key == "--opset")
+      options.opset = std::atoi(value.c_str());
+    else if (key == "--required")
+      options.required_percent = std::atof(value.c_str());
     else if (key == "--processes")
       options.processes = std::max(1, std::atoi(value.c_str()));
     else
@@ -82,10 +92,19 @@ std::vector<std::string> list_cases(const Options& options) {
   return names;
 }
 
+/// Converts a case's model; an empty verdict's reason "too old" takes it out of the count.
+constexpr const char* kTooOld = "too old";
+Status convert(Model& model, std::int64_t opset) {
+  if (model.opset() < kOldestOpset) return make_error(ErrorCode::kUnsupported, kTooOld);
+  return convert_opset(model, opset);
+}
+
 std::vector<Entry> run_all(Target& target, const Options& options, const std::vector<std::string>& names,
                            const Tolerances& tolerances) {
+  std::function<Status(Model&)> prepare;
+  if (options.opset != 0) prepare = [&](Model& model) { return convert(model, options.opset); };
   const auto job = [&](std::size_t i) {
-    const Verdict verdict = run_case(target, options.cases / names[i], tolerances);
+    const Verdict verdict = run_case(target, options.cases / names[i], tolerances, prepare);
     return static_cast<char>('0' + static_cast<int>(verdict.outcome)) + verdict.reason;
   };
   const auto results = run_isolated(names.size(), options.processes, kCaseTimeout, job);
@@ -172,6 +191,36 @@ bool judge(const Options& options, const std::vector<Entry>& entries) {
   return well && share >= kRequiredShare;
 }
 
+/// The same for converted cases; entries are those that the engine gets right as they are.
+bool judge_conversion(const Options& options, const std::vector<Entry>& entries) {
+  const auto exempt = read_list(kFolder / "exemptions_opset.txt");
+  bool well = true;
+  std::size_t counted = 0;
+  std::size_t passed = 0;
+  for (const Entry& entry : entries) {
+    const std::string& reason = entry.verdict.reason;
+    if (reason.find(kTooOld) != std::string::npos) continue;
+    ++counted;
+    const bool is_exempt = exempt.count(entry.name + "@" + std::to_string(options.opset)) != 0;
+    if (entry.verdict.outcome == Outcome::kPassed) {
+      ++passed;
+      if (!is_exempt) continue;
+      std::printf("stale    %s passes: remove it from the exemptions\n", entry.name.c_str());
+      well = false;
+    } else if (entry.verdict.outcome == Outcome::kWrong && !is_exempt) {
+      std::printf("wrong    %s: %s\n", entry.name.c_str(), reason.c_str());
+      well = false;
+    } else {
+      std::printf("refused  %s: %s\n", entry.name.c_str(), reason.c_str());
+    }
+  }
+  const double percent =
+      counted == 0 ? 100 : 100 * static_cast<double>(passed) / static_cast<double>(counted);
+  std::printf("%zu of %zu cases pass in opset %lld (%.1f %%, required %.1f %%)\n", passed, counted,
+              static_cast<long long>(options.opset), percent, options.required_percent);
+  return well && percent >= options.required_percent;
+}
+
 int run(const Options& options) {
   if (options.cases.empty() || !fs::is_directory(options.cases)) {
     std::printf("skipped: %s\n", test::kNoCases);
@@ -187,10 +236,14 @@ int run(const Options& options) {
     std::printf("%s\n", tolerances.error().str().c_str());
     return 1;
   }
-  const auto names = list_cases(options);
+  auto names = list_cases(options);
+  if (options.opset != 0) {
+    const auto baseline = read_list(kFolder / ("baseline_" + options.target + ".txt"));
+    std::erase_if(names, [&](const std::string& name) { return baseline.count(name) == 0; });
+  }
   const auto entries = run_all(**target, options, names, *tolerances);
   if (!options.json.empty()) write_json(options.json, **target, entries);
-  const bool well = judge(options, entries);
+  const bool well = options.opset != 0 ? judge_conversion(options, entries) : judge(options, entries);
   print_table(entries);
   return well ? 0 : 1;
 }
@@ -202,7 +255,9 @@ int main(int argc, char** argv) {
   tarmac::conformance::Options options;
   if (!tarmac::conformance::parse_options(argc, argv, options)) {
     std::printf(
-        "usage: conformance_runner TARGET [--json FILE] [--filter TEXT] [--cases FOLDER] [--processes N]\n");
+        "usage: conformance_runner TARGET [--json FILE] [--filter TEXT] [--cases FOLDER] [--processes N] "
+        "[--opset N "
+        "--required PERCENT]\n");
     return 2;
   }
   return tarmac::conformance::run(options);

@@ -174,7 +174,11 @@ Status compile_command(const CompileArgs& args, Run& run) {
   TARMAC_TRY(Model model, load_onnx_model(args.model));
   TARMAC_CHECK_OK(check_profile_names(content.info.profiles, model));
   TARMAC_TRY(content.info.source_digest, model_digest(model));
-  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, run.progress));
+  std::vector<Target*> targets;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.failure.empty()) targets.push_back(candidate.target);
+  }
+  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, targets, run.progress));
   run.output.json()["optimize"] = to_json(optimized);
 
   for (Candidate& candidate : candidates) {

@@ -3,11 +3,13 @@
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
 #include "cli/args/shape_args.h"
+#include "cli/args/target_args.h"
 #include "cli/commands/commands.h"
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
 #include "cli/suggest.h"
 #include "graph/model_io.h"
+#include "passes/convert_opset.h"
 #include "passes/infer_shapes.h"
 
 namespace tarmac::cli {
@@ -23,6 +25,8 @@ struct OptimizeArgs {
   std::vector<std::string> skip;
   std::vector<std::string> only;
   std::vector<std::string> shapes;
+  std::vector<std::string> targets;
+  std::int64_t opset = 0;
   std::string trace;
   bool verify = false;
   bool list_passes = false;
@@ -83,6 +87,11 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   TARMAC_CHECK_OK(check_output_file(args.output));
   if (!args.trace.empty()) TARMAC_CHECK_OK(make_output_folder(args.trace));
 
+  std::vector<Target*> targets;
+  for (const std::string& name : args.targets) {
+    TARMAC_TRY(targets.emplace_back(), open_target(name));
+  }
+
   TARMAC_TRY(Model model, load_onnx_model(args.model));
   const Model original = clone_model(model);
   for (const std::string& text : args.shapes) {
@@ -93,7 +102,8 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   options.skip = {args.skip.begin(), args.skip.end()};
   options.only = {args.only.begin(), args.only.end()};
   options.trace = args.trace;
-  TARMAC_TRY(const OptimizeReport report, optimize_model(model, options, run.progress));
+  if (args.opset != 0) options.opset = args.opset;
+  TARMAC_TRY(const OptimizeReport report, optimize_model(model, options, targets, run.progress));
   run.output.json() = to_json(report);
   print(run.output, report);
   if (args.verify) TARMAC_CHECK_OK(verify(original, model, run));
@@ -112,6 +122,7 @@ void add_optimize(Commands& commands) {
       commands.add("optimize", "Fold, fuse and clean up a model without changing what it computes",
                    {"tarmac optimize model.onnx -o optimized.onnx --verify",
                     "tarmac optimize model.onnx -o fixed.onnx --fix-shape image:1x3x224x224",
+                    "tarmac optimize model.onnx -o out.onnx --opset 17 --target onnxruntime",
                     "tarmac optimize model.onnx -o out.onnx --skip fuse_conv_bn --trace trace/",
                     "tarmac optimize --list-passes"},
                    [args](Run& run) { return optimize_command(*args, run); });
@@ -129,6 +140,20 @@ void add_optimize(Commands& commands) {
       .add_option("--fix-shape", args->shapes, "Give an input a fixed shape; repeat it for further inputs")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
+  command
+      .add_option(
+          "--target", args->targets,
+          "Engines that shall run the result: it uses operators that each of them has (default: every "
+          "engine that is here)")
+      ->type_name("TARGET[,TARGET]")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command
+      .add_option("--opset", args->opset,
+                  "Opset of the result, higher or lower (default: the model's, or a newer one that a fusion "
+                  "needs and the targets run)")
+      ->type_name("N")
+      ->check(CLI::Range(kOldestOpset, newest_opset()));
   command.add_option("--trace", args->trace, "Folder for the graph as text before and after each pass")
       ->type_name("DIR");
   command.add_flag("--verify", args->verify,

@@ -112,13 +112,16 @@ Status compare(const Model& before, const Model& after, const OpenData* data, Ru
 Status quantize(const QuantizeArgs& args, Run& run) {
   TARMAC_CHECK_OK(check_available(args));
   TARMAC_CHECK_OK(check_output_file(args.output));
-  if (!args.target.name().empty()) TARMAC_CHECK_OK(open_target(args.target.name()));
+  std::vector<Target*> targets;
+  if (!args.target.name().empty()) {
+    TARMAC_TRY(targets.emplace_back(), open_target(args.target.name()));
+  }
   TARMAC_TRY(Model model, load_onnx_model(args.model));
   std::unique_ptr<OpenData> data;
   if (args.data.given()) {
     TARMAC_TRY(data, OpenData::open(args.data, model));
   }
-  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, run.progress));
+  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, targets, run.progress));
   run.output.json()["mode"] = args.mode;
   run.output.json()["optimize"] = to_json(optimized);
   const Model before = clone_model(model);

@@ -26,6 +26,30 @@ Status fold_constants(Model& model, PassContext& context);
 /// W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, per output channel.
 Status fuse_conv_bn(Model& model, PassContext& context);
 
+/// The decomposed (x − mean)/√(variance + ε)·γ + β over trailing axes, as LayerNormalization (opset 17).
+Status fuse_layer_norm(Model& model, PassContext& context);
+
+/// The decomposed x/√(mean(x²) + ε)·γ over trailing axes, as RMSNormalization (opset 23).
+Status fuse_rms_norm(Model& model, PassContext& context);
+
+/// ½·x·(1 + erf(x/√2)) and its form with tanh, as Gelu (opset 20); for ONNX Runtime alone also as BiasGelu,
+/// FastGelu and Gelu of com.microsoft.
+Status fuse_gelu(Model& model, PassContext& context);
+
+/// x·sigmoid(αx), as Swish (opset 24) or com.microsoft's QuickGelu.
+Status fuse_swish(Model& model, PassContext& context);
+
+/// x·HardSigmoid(x) and x·min(max(x + 3, 0), 6)/6, as HardSwish (opset 14); without x·, as HardSigmoid.
+Status fuse_hard_swish(Model& model, PassContext& context);
+
+/// LayerNormalization of a sum of embeddings, as com.microsoft's EmbedLayerNormalization. Where Gather counts
+/// negative ids from the end, that operator refuses them.
+Status fuse_embed_layer_norm(Model& model, PassContext& context);
+
+/// LayerNormalization or RMSNormalization of a sum, as com.microsoft's SkipLayerNormalization or
+/// SkipSimplifiedLayerNormalization.
+Status fuse_skip_layer_norm(Model& model, PassContext& context);
+
 /// Merges nodes that compute the same from the same inputs, and initializers with the same content.
 Status eliminate_common_subexpressions(Model& model, PassContext& context);
 

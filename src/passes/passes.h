@@ -50,6 +50,15 @@ Status fuse_embed_layer_norm(Model& model, PassContext& context);
 /// SkipSimplifiedLayerNormalization.
 Status fuse_skip_layer_norm(Model& model, PassContext& context);
 
+/// softmax(scale · Q·Kᵀ + mask)·V into MultiHeadAttention of the domain com.microsoft where the targets take
+/// it and there are many keys (ContribOperators.md of ONNX Runtime); the rest stays for fuse_attention.
+Status fuse_multi_head_attention(Model& model, PassContext& context);
+
+/// softmax(scale · Q·Kᵀ + mask)·V into Attention (opset 23): over projections [B, S, H·D] where the Reshapes
+/// and Transposes around it split and join the heads, else over 4-D tensors. Rows that the mask leaves
+/// nothing of give NaN before and zeros after.
+Status fuse_attention(Model& model, PassContext& context);
+
 /// Merges nodes that compute the same from the same inputs, and initializers with the same content.
 Status eliminate_common_subexpressions(Model& model, PassContext& context);
 

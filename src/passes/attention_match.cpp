@@ -1,0 +1,179 @@
+#include "passes/attention_match.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "passes/axis_layout.h"
+#include "tensor/codec.h"
+
+namespace tarmac {
+namespace {
+
+constexpr std::size_t kMaxAdded = 4;
+/// Scores replaced by this or less get probability 0 in every floating-point type: the lowest finite half is
+/// -65504.
+constexpr double kSurelyMasked = -6e4;
+/// Constant masks are looked into up to this size.
+constexpr std::int64_t kMaxMaskElements = 1 << 24;
+
+Node* sole_reader(const Value& value) {
+  return value.uses().size() == 1 && !value.is_output() ? value.uses().front().node : nullptr;
+}
+
+/// Takes scalar factors off `value`.
+Value* unscaled(Value* value, const SymbolicShapes& shapes, double& factor) {
+  while (value->producer() != nullptr) {
+    const auto scaling = scaling_of(*value->producer(), shapes);
+    if (!scaling) break;
+    factor *= scaling->factor;
+    value = scaling->value;
+  }
+  return value;
+}
+
+/// Whether every row of a constant boolean mask leaves something to attend to.
+bool keeps_some_of_each_row(const Value& mask, bool inverted) {
+  const Tensor* tensor = constant_of(&mask);
+  if (tensor == nullptr || tensor->count() == 0 || tensor->count() > kMaxMaskElements ||
+      tensor->shape().empty())
+    return false;
+  const auto flags = to_int64s(*tensor);
+  if (!flags) return false;
+  const auto row = static_cast<std::ptrdiff_t>(tensor->shape().back());
+  for (auto it = flags->begin(); it != flags->end(); it += row) {
+    if (std::all_of(it, it + row, [inverted](std::int64_t flag) { return (flag != 0) == inverted; }))
+      return false;
+  }
+  return true;
+}
+
+/// From the input of Softmax back to Q·Kᵀ; `within`: the graph of the Softmax.
+bool walk_scores(Value* value, const Graph& within, const SymbolicShapes& shapes, bool scaled,
+                 AttentionCore& core, std::string& why) {
+  Node* node = value->producer();
+  if (node == nullptr || &node->graph() != &within || sole_reader(*value) == nullptr) return false;
+  if (node->is("MatMul")) {
+    core.scores = value;
+    return true;
+  }
+  if (const auto scaling = scaling_of(*node, shapes)) {
+    core.scale *= scaling->factor;
+    return walk_scores(scaling->value, within, shapes, true, core, why);
+  }
+  // A scale after the mask would apply to the mask as well.
+  if (scaled) return false;
+  if (node->is("Add") && core.added.size() < kMaxAdded) {
+    for (const std::size_t side : {0U, 1U}) {
+      AttentionCore attempt = core;
+      attempt.added.push_back(node->input(1 - side));
+      if (!walk_scores(node->input(side), within, shapes, false, attempt, why)) continue;
+      core = std::move(attempt);
+      return true;
+    }
+    return false;
+  }
+  if (!node->is("Where") || core.keep != nullptr || !core.added.empty()) return false;
+  for (const std::size_t side : {1U, 2U}) {
+    const auto fill = shapes.scalar(node->input(3 - side));
+    if (!fill) continue;
+    AttentionCore attempt = core;
+    attempt.keep = node->input(0);
+    attempt.keep_is_inverted = side == 2;
+    if (!walk_scores(node->input(side), within, shapes, false, attempt, why)) continue;
+    // Added masks would have to come first; one input of the operator cannot hold both.
+    if (!attempt.added.empty() || *fill > kSurelyMasked) return false;
+    if (std::isfinite(*fill) && !keeps_some_of_each_row(*attempt.keep, attempt.keep_is_inverted)) {
+      why =
+          "scores are masked by a finite number: for a row with nothing left the graph gives the mean of V, "
+          "the "
+          "operator zeros. Mask by -inf to have it fused";
+      return false;
+    }
+    core = std::move(attempt);
+    return true;
+  }
+  return false;
+}
+
+/// Some exporters put zeros where a row of scores was all -inf, as the operator does.
+Node* reader_of_probabilities(Value& probabilities) {
+  if (Node* reader = sole_reader(probabilities)) return reader;
+  if (probabilities.uses().size() != 2 || probabilities.is_output()) return nullptr;
+  for (const Use& use : probabilities.uses()) {
+    Node* where = use.node;
+    if (!where->is("Where") || where->input(2) != &probabilities) continue;
+    const Node* check = where->input(0) == nullptr ? nullptr : where->input(0)->producer();
+    const Tensor* zero = constant_of(where->input(1));
+    if (check == nullptr || !check->is("IsNaN") || check->input(0) != &probabilities || zero == nullptr ||
+        zero->count() != 1 || sole_reader(*check->output(0)) == nullptr)
+      continue;
+    const auto number = to_doubles(*zero);
+    return number && number->front() == 0.0 ? sole_reader(*where->output(0)) : nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<AttentionCore> match_attention(const Node& softmax, const SymbolicShapes& shapes,
+                                             std::int64_t opset, std::string& why) {
+  Value* probabilities = softmax.output(0);
+  const SymbolicShape* shape = shapes.shape(softmax.input(0));
+  if (!softmax.is("Softmax") || probabilities == nullptr || shape == nullptr) return std::nullopt;
+  const auto last = static_cast<std::int64_t>(shape->size()) - 1;
+  const std::int64_t axis = softmax.attribute_or<std::int64_t>("axis", opset < 13 ? 1 : -1);
+  if ((last != 2 && last != 3) || (axis != -1 && axis != last)) return std::nullopt;
+  AttentionCore core;
+  core.rank = shape->size();
+  Node* product = reader_of_probabilities(*probabilities);
+  if (product == nullptr || !product->is("MatMul") || &product->graph() != &softmax.graph())
+    return std::nullopt;
+  const Value* left = product->input(0);
+  const bool direct = left == probabilities || (left->producer() != nullptr && left->producer()->is("Where"));
+  if (!direct || product->input(1) == left) return std::nullopt;
+  core.value = product->input(1);
+  core.result = product->output(0);
+  if (!walk_scores(softmax.input(0), softmax.graph(), shapes, false, core, why)) return std::nullopt;
+  const Node& scores = *core.scores->producer();
+  core.query = unscaled(scores.input(0), shapes, core.scale);
+  core.key = unscaled(scores.input(1), shapes, core.scale);
+  for (const Value* value : {core.query, core.key, core.value}) {
+    const SymbolicShape* dims = shapes.shape(value);
+    if (dims == nullptr || dims->size() != core.rank) return std::nullopt;
+  }
+  // The operator takes the root of the scale.
+  if (!std::isfinite(core.scale) || core.scale <= 0.0) return std::nullopt;
+  const Node* transpose = core.key->producer();
+  if (transpose != nullptr && transpose->is("Transpose")) {
+    core.key_permutation = permutation_of(*transpose, core.rank);
+    core.key = unscaled(transpose->input(0), shapes, core.scale);
+  } else {
+    for (std::size_t i = 0; i < core.rank; ++i) core.key_permutation.push_back(static_cast<std::int64_t>(i));
+  }
+  std::swap(core.key_permutation[core.rank - 1], core.key_permutation[core.rank - 2]);
+  return core.scale > 0.0 ? std::optional(std::move(core)) : std::nullopt;
+}
+
+Value* before_repetition(const Value& value, const SymbolicShapes& shapes) {
+  const Node* reshape = value.producer();
+  if (reshape == nullptr || !reshape->is("Reshape")) return nullptr;
+  const Node* expand = reshape->input(0)->producer();
+  if (expand == nullptr || !expand->is("Expand")) return nullptr;
+  const Node* unsqueeze = expand->input(0)->producer();
+  if (unsqueeze == nullptr || !unsqueeze->is("Unsqueeze")) return nullptr;
+  Value* source = unsqueeze->input(0);
+  const SymbolicShape* in = shapes.shape(source);
+  const SymbolicShape* added = shapes.shape(expand->input(0));
+  const SymbolicShape* wide = shapes.shape(expand->output(0));
+  const SymbolicShape* out = shapes.shape(&value);
+  if (in == nullptr || added == nullptr || wide == nullptr || out == nullptr || in->size() != 4 ||
+      wide->size() != 5 || added->size() != 5 || out->size() != 4)
+    return nullptr;
+  const bool repeats = (*in)[0] == (*wide)[0] && (*in)[1] == (*wide)[1] && (*added)[2].is(1) &&
+                       (*wide)[2].known() && (*in)[2] == (*wide)[3] && (*in)[3] == (*wide)[4] &&
+                       (*out)[0] == (*in)[0] && (*out)[1] == (*wide)[1].times((*wide)[2]) &&
+                       (*out)[2] == (*in)[2] && (*out)[3] == (*in)[3];
+  return repeats ? source : nullptr;
+}
+
+}  // namespace tarmac

@@ -1,0 +1,36 @@
+// The core of attention, softmax(scale · Q·Kᵀ + mask)·V, as exporters spell it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "passes/symbolic_shape.h"
+
+namespace tarmac {
+
+/// Rank 4: Q [B, H, S, D], K [B, H, M, D], V [B, H, M, Dv]; rank 3 without the axis of heads.
+struct AttentionCore {
+  std::size_t rank = 0;
+  Value* query = nullptr;
+  Value* key = nullptr;  ///< K = Transpose(key, key_permutation)
+  std::vector<std::int64_t> key_permutation;
+  Value* value = nullptr;
+  double scale = 1.0;             ///< > 0
+  std::vector<Value*> added;      ///< masks and biases added to the scaled scores
+  Value* keep = nullptr;          ///< boolean mask over the scores: what is false is left out
+  bool keep_is_inverted = false;  ///< what is true is left out
+  Value* scores = nullptr;        ///< Q·Kᵀ
+  Value* result = nullptr;        ///< [B, H, S, Dv] or [B, S, Dv]
+};
+
+/// Backwards and forwards from a Softmax. Nothing where it is no attention or something else reads what lies
+/// between. `why`: set where it is attention that cannot be fused for a reason worth telling.
+std::optional<AttentionCore> match_attention(const Node& softmax, const SymbolicShapes& shapes,
+                                             std::int64_t opset, std::string& why);
+
+/// The [B, Hkv, M, D] that `value`, [B, H, M, D], repeats for each group of query heads (grouped-query
+/// attention); null where it does not.
+Value* before_repetition(const Value& value, const SymbolicShapes& shapes);
+
+}  // namespace tarmac

@@ -5,6 +5,8 @@
 #include "graph/clone.h"
 #include "passes/inline_call.h"
 #include "passes/passes.h"
+#include "tensor/codec.h"
+#include "tensor/movement.h"
 #include "tensor/transpose.h"
 
 namespace tarmac {
@@ -34,6 +36,33 @@ std::optional<std::uint64_t> output_bytes(const Node& node) {
   return total;
 }
 
+/// Whether the node's results may be stored: they are no larger than their sources and the cap.
+bool may_store(const Node& node, std::uint64_t source_bytes, const PassContext& context) {
+  const auto bytes = output_bytes(node);
+  return bytes && *bytes <= source_bytes + context.max_folded_growth_bytes;
+}
+
+/// Without those whose results nothing reads in the end: dead code costs no run.
+std::vector<Node*> read_ones(const std::vector<Node*>& nodes) {
+  std::unordered_set<const Node*> candidates(nodes.begin(), nodes.end());
+  std::unordered_set<const Node*> read;
+  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    const bool is_read =
+        std::any_of((*it)->outputs().begin(), (*it)->outputs().end(), [&](const Value* output) {
+          return output != nullptr &&
+                 (output->is_output() ||
+                  std::any_of(output->uses().begin(), output->uses().end(), [&](const Use& use) {
+                    return !candidates.contains(use.node) || read.contains(use.node);
+                  }));
+        });
+    if (is_read) read.insert(*it);
+  }
+  std::vector<Node*> result;
+  std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(result),
+               [&](Node* node) { return read.contains(node); });
+  return result;
+}
+
 /// Nodes that depend on constants only, in order, each small enough.
 std::vector<Node*> foldable_nodes(const Graph& graph, const PassContext& context) {
   std::vector<Node*> nodes;
@@ -56,8 +85,7 @@ std::vector<Node*> foldable_nodes(const Graph& graph, const PassContext& context
       return true;
     });
     if (!constant) continue;
-    const auto bytes = output_bytes(*node);
-    if (!bytes || *bytes > source_bytes + context.max_folded_growth_bytes) continue;
+    if (!may_store(*node, source_bytes, context)) continue;
     for (const Value* output : node->outputs()) {
       if (output == nullptr) continue;
       known.insert(output);
@@ -65,7 +93,7 @@ std::vector<Node*> foldable_nodes(const Graph& graph, const PassContext& context
     }
     nodes.push_back(node.get());
   }
-  return nodes;
+  return read_ones(nodes);
 }
 
 /// A node that contradicts itself is left for the engine to refuse.
@@ -75,21 +103,42 @@ Result<std::optional<Tensor>> known_or_none(Result<Tensor> result) {
   return std::move(result).error();
 }
 
-/// The node's result where it has its input's elements, perhaps in another order: nullopt for other nodes.
-Result<std::optional<Tensor>> moved(const Node& node, const Tensor& source) {
-  if (!node.domain.empty() || bit_width(source.dtype()) < 8) return std::optional<Tensor>();
+/// The constants that a node reads; empty when an input is none or is left out.
+std::vector<Tensor> constant_inputs(const Node& node) {
+  std::vector<Tensor> tensors;
+  for (const Value* input : node.inputs()) {
+    const Tensor* tensor = constant_of(input);
+    if (tensor == nullptr) return {};
+    tensors.push_back(*tensor);
+  }
+  return tensors;
+}
+
+/// The result of a node that only moves elements of constants; nullopt for other nodes.
+Result<std::optional<Tensor>> moved(const Node& node) {
+  const Tensor* source = constant_of(node.input(0));
+  if (!node.domain.empty() || source == nullptr || bit_width(source->dtype()) < 8)
+    return std::optional<Tensor>();
   const std::string& op = node.op_type;
   if (op == "Transpose") {
-    std::vector<std::int64_t> perm(source.shape().size());
+    std::vector<std::int64_t> perm(source->shape().size());
     for (std::size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<std::int64_t>(perm.size() - 1 - i);
     perm = node.attribute_or("perm", std::move(perm));
-    return known_or_none(transpose(source, perm));
+    return known_or_none(transpose(*source, perm));
   }
   if (op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze" || op == "Identity") {
     const Type& type = node.output(0)->type;
     const auto shape = type.is_tensor() ? type.static_shape() : std::nullopt;
-    if (!shape) return std::optional<Tensor>();
-    return known_or_none(source.reshaped(*shape));
+    if (shape) return known_or_none(source->reshaped(*shape));
+  }
+  const std::vector<Tensor> inputs = constant_inputs(node);
+  if (op == "Concat" && !inputs.empty())
+    return known_or_none(concatenate(inputs, node.attribute_or<std::int64_t>("axis", 1)));
+  if (op == "Gather" && inputs.size() == 2)
+    return known_or_none(gather(inputs[0], inputs[1], node.attribute_or<std::int64_t>("axis", 0)));
+  if (op == "Expand" && inputs.size() == 2) {
+    auto shape = to_int64s(inputs[1]);
+    if (shape) return known_or_none(expand(inputs[0], *shape));
   }
   return std::optional<Tensor>();
 }
@@ -111,16 +160,22 @@ void constants_to_initializers(Graph& graph, PassContext& context) {
 
 /// Computes nodes that only move weights without an engine, one after the other: each takes the bytes of its
 /// result and no more.
-Status fold_layout(Graph& graph, PassContext& context) {
+Status fold_movement(Graph& graph, PassContext& context) {
   std::vector<Node*> nodes;
   for (const auto& node : graph.nodes()) nodes.push_back(node.get());
   for (Node* node : nodes) {
-    const Tensor* source = constant_of(node->input(0));
-    if (source == nullptr || node->output(0) == nullptr || node->output(0)->uses().empty()) continue;
-    TARMAC_TRY(const std::optional<Tensor> result, moved(*node, *source));
+    if (node->output(0) == nullptr || node->output(0)->uses().empty()) continue;
+    std::uint64_t source_bytes = 0;
+    for (const Value* input : node->inputs()) {
+      if (const Tensor* tensor = constant_of(input)) source_bytes += tensor->bytes().size();
+    }
+    if (!may_store(*node, source_bytes, context)) continue;
+    TARMAC_TRY(const std::optional<Tensor> result, moved(*node));
     if (!result) continue;
+    for (const Value* input : node->inputs()) {
+      if (const Tensor* tensor = constant_of(input)) release_pages(tensor->bytes());
+    }
     Value& value = *node->output(0);
-    release_pages(source->bytes());
     Value& constant = graph.add_initializer(graph.fresh_name(value.name() + "_folded"), *result);
     if (!graph.replace_uses(value, constant)) continue;
     context.changed(*node, "folded " + node->op_type + " into a constant");
@@ -219,7 +274,7 @@ Status fold_graph(const Model& model, Graph& graph, PassContext& context) {
     });
     TARMAC_CHECK_OK(std::move(nested_status));
   }
-  TARMAC_CHECK_OK(fold_layout(graph, context));
+  TARMAC_CHECK_OK(fold_movement(graph, context));
   if (context.evaluator == nullptr) return {};
   for (const auto& nodes : runs_of(foldable_nodes(graph, context)))
     TARMAC_CHECK_OK(fold_run(model, graph, nodes, context));

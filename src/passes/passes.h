@@ -9,8 +9,9 @@ namespace tarmac {
 /// (context.support; without it all).
 Status inline_functions(Model& model, PassContext& context);
 
-/// Removes Identity, Dropout at inference, and Cast, Transpose, Reshape, Pad, Slice, Concat, Add 0, Mul 1 and
-/// the like where they change nothing.
+/// Removes nodes that pass a value on unchanged: Identity, Dropout at inference; Cast, Transpose, Reshape,
+/// Pad, Slice, Gather, Expand, Tile, Concat, pooling, reductions and the like where they move nothing;
+/// neutral elements; Where with a constant condition; Relu of what is not negative, Not of Not.
 Status eliminate_no_ops(Model& model, PassContext& context);
 
 /// Arithmetic with the sizes of tensors: what types say already becomes a constant, also where other sizes
@@ -18,12 +19,62 @@ Status eliminate_no_ops(Model& model, PassContext& context);
 /// inferred types.
 Status fold_shape_computations(Model& model, PassContext& context);
 
+/// Removes an Expand whose readers broadcast by themselves to the same shape.
+Status eliminate_expands(Model& model, PassContext& context);
+
+/// Cast after a Cast that lost nothing casts from the source; CastLike to a known type becomes Cast.
+Status merge_casts(Model& model, PassContext& context);
+
+/// Transpose after Transpose, elementwise nodes in between or not, becomes one or none.
+Status merge_transposes(Model& model, PassContext& context);
+
+/// Chains of Squeeze and Unsqueeze become one node or none; after a reduction or a Gather of one index they
+/// become its keepdims or the rank of the index.
+Status merge_squeezes(Model& model, PassContext& context);
+
+/// Chains of Reshape, Flatten, Squeeze and Unsqueeze become one Reshape; a computed shape becomes a constant
+/// where only one size is open, or the open ones are those of the input.
+Status merge_reshapes(Model& model, PassContext& context);
+
+/// Slice of Slice becomes one Slice.
+Status merge_slices(Model& model, PassContext& context);
+
+/// Concat of Concats along the same axis, of all pieces of one value (Split, Slice), of neighbouring Gathers
+/// from one value, of empty inputs: joins the sources directly. Slice of one input of a Concat reads that.
+Status merge_concats(Model& model, PassContext& context);
+
+/// Relu and Clip after Relu or Clip become one.
+Status merge_clips(Model& model, PassContext& context);
+
+/// Pad of Pad becomes one; padding by zeros goes into Conv, into AveragePool that counts it, and into MaxPool
+/// of what is not negative.
+Status merge_pads(Model& model, PassContext& context);
+
+/// Resize: computed sizes become constant scales where they are whole multiples of the input's; unused inputs
+/// are dropped; repetition by a whole factor is written as asymmetric and floor; Resize and Upsample
+/// to the same size are removed.
+Status normalize_resize(Model& model, PassContext& context);
+
+/// MatMul of matrices (rank 2) and Add become Gemm; Transpose of an operand becomes Gemm's transA or transB.
+/// Matrices only: there a Gemm is as fast as MatMul and Add on ONNX Runtime and OpenVINO, and one node less;
+/// around more axes it takes two Reshapes, which cost more than the Add, and the engines fuse that
+/// themselves.
+Status fuse_matmul_add(Model& model, PassContext& context);
+
+/// Add, Sub, Mul and Div by constants, one number per channel, move into weights and bias of the Conv,
+/// ConvTranspose or Gemm before them, or of the Conv behind them (Add and Sub only where that does not pad).
+Status fuse_scale_bias(Model& model, PassContext& context);
+
+/// x·a·b becomes x·(ab), likewise for sums, differences and quotients; small constants only.
+Status fuse_constant_arithmetic(Model& model, PassContext& context);
+
 /// Computes what depends on constants only. Constant nodes become initializers. DequantizeLinear stays: it is
 /// how stored INT8 weights are told from float ones.
 Status fold_constants(Model& model, PassContext& context);
 
-/// Conv or ConvTranspose followed by BatchNormalization (inference form):
-/// W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, per output channel.
+/// BatchNormalization (inference form) moves into the weights of the Conv, ConvTranspose, Gemm or MatMul
+/// before it: W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, per output channel; or of the Conv without padding
+/// behind it.
 Status fuse_conv_bn(Model& model, PassContext& context);
 
 /// The decomposed (x − mean)/√(variance + ε)·γ + β over trailing axes, as LayerNormalization (opset 17).

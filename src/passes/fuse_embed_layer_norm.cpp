@@ -179,6 +179,7 @@ Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& contex
   Value& fused = add_fused(graph, "EmbedLayerNormalization", std::move(inputs), norm, result);
   fused.producer()->domain = kMicrosoftDomain;
   fused.producer()->attributes["epsilon"] = norm.attribute_or<float>("epsilon", 1e-5F);
+  fused.producer()->attributes["mask_index_type"] = std::int64_t{0};  // no second output
   context.changed(norm, "is the end of a sum of embeddings: EmbedLayerNormalization");
   region.replace(result, fused);
   return true;

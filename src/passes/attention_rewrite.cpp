@@ -10,6 +10,7 @@ namespace {
 
 Type with_shape(DType dtype, const SymbolicShape& shape) {
   Type type;
+  if (dtype == DType::kUndefined) return type;
   type.kind = Type::Kind::kTensor;
   type.dtype = dtype;
   type.shape.emplace();

@@ -483,7 +483,19 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
     const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in->size());
     if (op == "Slice") return sliced(node, *in);
     if (!axis) return std::nullopt;
-    if (op != "Gather") {
+    if (op == "Split") {
+      const auto* attribute = node.attribute<std::vector<std::int64_t>>("split");
+      const auto sizes = attribute != nullptr ? std::optional(*attribute) : integers(node.input(1));
+      const auto parts = static_cast<std::int64_t>(node.outputs().size());
+      if (sizes && output < sizes->size()) {
+        result[*axis] = SymbolicDim::of((*sizes)[output]);
+      } else {
+        result[*axis] =
+            node.input(1) == nullptr ? (*in)[*axis].divided_by(SymbolicDim::of(parts)) : std::nullopt;
+      }
+      return result;
+    }
+    if (op == "Concat") {
       result[*axis] = std::nullopt;  // its size is in the type where it is known
       return result;
     }

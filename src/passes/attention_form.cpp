@@ -1,6 +1,7 @@
 #include "passes/attention_form.h"
 
 #include <algorithm>
+#include <set>
 
 namespace tarmac {
 namespace {
@@ -54,13 +55,13 @@ std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
   std::optional<HeadSource> best;
   int best_cost = 0;
   double best_factor = 1.0;
-  const auto consider = [&](const LayoutStep& step, const Groups& wanted, HeadSource source, int cost) {
+  const auto consider = [&](const LayoutStep& step, const Groups& wanted, HeadSource source) {
     auto permutation = permutation_to(step.axes, wanted);
     if (!permutation) return;
-    if (!is_identity(*permutation)) {
-      source.permutation = *std::move(permutation);
-      cost += 2;
-    }
+    // A Split, and the Transpose before it, serve Q, K and V together.
+    const bool moves = !is_identity(*permutation);
+    const int cost = source.parts > 1 ? (moves ? 2 : 1) : (moves ? 3 : 0);
+    if (moves) source.permutation = *std::move(permutation);
     if (best && best_cost <= cost) return;
     source.value = step.value;
     best = std::move(source);
@@ -68,7 +69,7 @@ std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
     best_factor = step.factor;
   };
   for (const LayoutStep& step : traced.layout.steps) {
-    consider(step, whole, {}, 0);
+    consider(step, whole, {});
     for (std::size_t atom = 0; atom < traced.layout.atoms.size(); ++atom) {
       const AxisAtom& parts = traced.layout.atoms[atom];
       if (!parts.chosen || !parts.size.known()) continue;
@@ -77,7 +78,7 @@ std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
       HeadSource source;
       source.parts = parts.size.factor();
       source.part = *parts.chosen;
-      consider(step, packed, std::move(source), 1);
+      consider(step, packed, std::move(source));
     }
   }
   if (best) factor *= best_factor;
@@ -102,8 +103,45 @@ std::optional<Traced> trace(Value* value, const std::vector<std::int64_t>& permu
   return traced;
 }
 
-Node* sole_reader(const Value& value) {
-  return value.uses().size() == 1 && !value.is_output() ? value.uses().front().node : nullptr;
+/// The one reader that is no Shape; null where there are several or the value leaves the graph.
+Node* data_reader(const Value& value) {
+  Node* reader = nullptr;
+  if (value.is_output()) return nullptr;
+  for (const Use& use : value.uses()) {
+    if (use.node->is("Shape")) continue;
+    if (reader != nullptr) return nullptr;
+    reader = use.node;
+  }
+  return reader;
+}
+
+constexpr int kMaxShapeNodes = 64;
+
+/// Whether all that is computed from `value` ends as the shape of a Reshape among `ends`, and goes with it.
+bool serves_only(const Value& value, const std::set<const Node*>& ends, int& budget) {
+  if (value.is_output() || --budget < 0) return false;
+  return std::all_of(value.uses().begin(), value.uses().end(), [&](const Use& use) {
+    if (ends.contains(use.node)) return use.index == 1;
+    const auto& outputs = use.node->outputs();
+    return std::all_of(outputs.begin(), outputs.end(), [&](const Value* output) {
+      return output == nullptr || serves_only(*output, ends, budget);
+    });
+  });
+}
+
+/// Whether what reads the shapes of the values before the last step is not needed without these nodes.
+/// `keeps_shape`: the shape of the last node is.
+bool shapes_go_too(const AxisLayout& layout, bool keeps_shape) {
+  std::set<const Node*> ends;
+  for (std::size_t i = 1; i + (keeps_shape ? 1 : 0) < layout.steps.size(); ++i)
+    ends.insert(layout.steps[i].value->producer());
+  int budget = kMaxShapeNodes;
+  for (std::size_t i = 0; i + 1 < layout.steps.size(); ++i) {
+    for (const Use& use : layout.steps[i].value->uses()) {
+      if (use.node->is("Shape") && !serves_only(*use.node->output(0), ends, budget)) return false;
+    }
+  }
+  return true;
 }
 
 /// Whether a Reshape to `shape` does not depend on the axes of what it reshapes.
@@ -165,6 +203,7 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
       HeadResult result;
       result.replaced = here.value;
       if (!is_identity(order)) result.permutation = order;
+      if (!shapes_go_too(*layout, !as_is)) continue;
       if (as_is && is_identity(order)) return result;
       const Node* last = here.value->producer();
       if (!as_is) {
@@ -176,7 +215,7 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
       best = std::move(result);
       break;
     } while (std::next_permutation(order.begin(), order.end()));
-    const Node* reader = sole_reader(*here.value);
+    const Node* reader = data_reader(*here.value);
     if (reader == nullptr || &reader->graph() != &core.result->graph() || !reader->domain.empty() ||
         !follow(*layout, *reader, shapes))
       return best;

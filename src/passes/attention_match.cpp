@@ -47,6 +47,35 @@ bool keeps_some_of_each_row(const Value& mask, bool inverted) {
   return true;
 }
 
+/// Shifted windows: scores [N·W, H, S, M] get a mask for each of the W windows as [N, W, H, S, M].
+struct WindowMask {
+  Value* scores = nullptr;
+  AddedMask mask;
+};
+std::optional<WindowMask> window_mask(const Node& joins, const SymbolicShapes& shapes) {
+  const Node* add = joins.input(0)->producer();
+  if (add == nullptr || !add->is("Add") || sole_reader(*add->output(0)) == nullptr) return std::nullopt;
+  for (const std::size_t side : {0U, 1U}) {
+    const Node* splits = add->input(side)->producer();
+    if (splits == nullptr || !splits->is("Reshape") || sole_reader(*splits->output(0)) == nullptr) continue;
+    Value* mask = add->input(1 - side);
+    const SymbolicShape* before = shapes.shape(splits->input(0));
+    const SymbolicShape* split = shapes.shape(splits->output(0));
+    const SymbolicShape* after = shapes.shape(joins.output(0));
+    const SymbolicShape* dims = shapes.shape(mask);
+    if (before == nullptr || split == nullptr || after == nullptr || dims == nullptr || split->size() != 5 ||
+        before->size() != 4 || dims->size() != 5 || !(*before == *after))
+      continue;
+    const bool fits = (*split)[0].known() && (*split)[1].known() && (*dims)[0].is(1) &&
+                      (*dims)[1] == (*split)[1] && (*dims)[2].is(1) && (*dims)[3] == (*before)[2] &&
+                      (*dims)[4] == (*before)[3] && (*split)[2] == (*before)[1] &&
+                      (*split)[3] == (*before)[2] && (*split)[4] == (*before)[3] && (*dims)[3].known() &&
+                      (*dims)[4].known();
+    if (fits) return WindowMask{splits->input(0), {mask, (*split)[0].factor()}};
+  }
+  return std::nullopt;
+}
+
 /// From the input of Softmax back to Q·Kᵀ; `within`: the graph of the Softmax.
 bool walk_scores(Value* value, const Graph& within, const SymbolicShapes& shapes, bool scaled,
                  AttentionCore& core, std::string& why) {
@@ -65,12 +94,18 @@ bool walk_scores(Value* value, const Graph& within, const SymbolicShapes& shapes
   if (node->is("Add") && core.added.size() < kMaxAdded) {
     for (const std::size_t side : {0U, 1U}) {
       AttentionCore attempt = core;
-      attempt.added.push_back(node->input(1 - side));
+      attempt.added.push_back({node->input(1 - side)});
       if (!walk_scores(node->input(side), within, shapes, false, attempt, why)) continue;
       core = std::move(attempt);
       return true;
     }
     return false;
+  }
+  if (node->is("Reshape") && core.added.size() < kMaxAdded && core.keep == nullptr) {
+    const auto windows = window_mask(*node, shapes);
+    if (!windows) return false;
+    core.added.push_back(windows->mask);
+    return walk_scores(windows->scores, within, shapes, false, core, why);
   }
   if (!node->is("Where") || core.keep != nullptr || !core.added.empty()) return false;
   for (const std::size_t side : {1U, 2U}) {

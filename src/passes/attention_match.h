@@ -9,6 +9,13 @@
 
 namespace tarmac {
 
+/// What is added to the scores [B, H, S, M].
+struct AddedMask {
+  Value* value = nullptr;
+  /// Above 0: the value is [1, W, 1, S, M], added per window to the scores as [windows, W, H, S, M].
+  std::int64_t windows = 0;
+};
+
 /// Rank 4: Q [B, H, S, D], K [B, H, M, D], V [B, H, M, Dv]; rank 3 without the axis of heads.
 struct AttentionCore {
   std::size_t rank = 0;
@@ -17,7 +24,7 @@ struct AttentionCore {
   std::vector<std::int64_t> key_permutation;
   Value* value = nullptr;
   double scale = 1.0;             ///< > 0
-  std::vector<Value*> added;      ///< masks and biases added to the scaled scores
+  std::vector<AddedMask> added;   ///< masks and biases added to the scaled scores
   Value* keep = nullptr;          ///< boolean mask over the scores: what is false is left out
   bool keep_is_inverted = false;  ///< what is true is left out
   Value* scores = nullptr;        ///< Q·Kᵀ

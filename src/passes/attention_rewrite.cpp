@@ -10,6 +10,7 @@ namespace {
 
 Type with_shape(DType dtype, const SymbolicShape& shape) {
   Type type;
+  if (dtype == DType::kUndefined) return type;
   type.kind = Type::Kind::kTensor;
   type.dtype = dtype;
   type.shape.emplace();
@@ -17,8 +18,17 @@ Type with_shape(DType dtype, const SymbolicShape& shape) {
   return type;
 }
 
-std::vector<Value*> masks_of(const AttentionCore& core) {
-  return core.keep != nullptr ? std::vector<Value*>{core.keep} : core.added;
+std::vector<AddedMask> masks_of(const AttentionCore& core) {
+  return core.keep != nullptr ? std::vector<AddedMask>{{core.keep}} : core.added;
+}
+
+/// The mask's shape when it is added to scores [B, H, S, M].
+std::optional<SymbolicShape> shape_of(const AddedMask& mask, const SymbolicShapes& shapes) {
+  const SymbolicShape* shape = shapes.shape(mask.value);
+  if (shape == nullptr) return std::nullopt;
+  if (mask.windows == 0) return *shape;
+  return SymbolicShape{(*shape)[1].times(SymbolicDim::of(mask.windows)), (*shape)[2], (*shape)[3],
+                       (*shape)[4]};
 }
 
 }  // namespace
@@ -108,9 +118,9 @@ std::string AttentionRewriter::check_masks(const AttentionCore& core, std::int64
   const SymbolicShape* scores = shapes_.shape(core.scores);
   bool covers_keys = masks_of(core).empty();
   bool per_row = false;
-  for (const Value* mask : masks_of(core)) {
-    const SymbolicShape* dims = shapes_.shape(mask);
-    bool fits = scores != nullptr && dims != nullptr && !dims->empty() && dims->size() <= scores->size();
+  for (const AddedMask& mask : masks_of(core)) {
+    const auto dims = shape_of(mask, shapes_);
+    bool fits = scores != nullptr && dims && !dims->empty() && dims->size() <= scores->size();
     for (std::size_t i = 0; fits && i < dims->size(); ++i) {
       const SymbolicDim& into = (*scores)[scores->size() - dims->size() + i];
       fits = (*dims)[i].is(1) || (*dims)[i] == into;
@@ -118,7 +128,7 @@ std::string AttentionRewriter::check_masks(const AttentionCore& core, std::int64
     if (!fits)
       return fmt::format(
           "mask '{}' is not known to be broadcast to the scores '{}'; fixed shapes (--fix-shape) may help",
-          mask->name(), core.scores->name());
+          mask.value->name(), core.scores->name());
     covers_keys = covers_keys || dims->back() == scores->back();
     per_row = per_row || (dims->size() == 3 && !(*dims)[0].is(1));
   }
@@ -162,21 +172,25 @@ Value* AttentionRewriter::expanded(Value* mask, const SymbolicDim& length, Value
 
 Value* AttentionRewriter::mask(const AttentionCore& core, std::int64_t heads, Value* query, std::size_t axis,
                                bool full_rank, Node& before) {
-  const std::vector<Value*> masks = masks_of(core);
-  if (masks.empty()) return nullptr;
-  const SymbolicShape scores = *shapes_.shape(core.scores);
-  Value* mask = masks.front();
-  for (std::size_t i = 1; i < masks.size(); ++i) {
+  Value* mask = nullptr;
+  for (const AddedMask& added : masks_of(core)) {
+    Value* next = unwindowed(added, before);
+    if (mask == nullptr) {
+      mask = next;
+      continue;
+    }
     SymbolicShape shape = *shapes_.shape(mask);
-    const SymbolicShape& other = *shapes_.shape(masks[i]);
+    const SymbolicShape& other = *shapes_.shape(next);
     if (shape.size() < other.size())
       shape.insert(shape.begin(), other.size() - shape.size(), SymbolicDim::of(1));
     for (std::size_t k = 0; k < other.size(); ++k) {
       SymbolicDim& dim = shape[shape.size() - other.size() + k];
       if (dim.is(1)) dim = other[k];
     }
-    mask = add("Add", {mask, masks[i]}, mask->type.dtype, shape, before);
+    mask = add("Add", {mask, next}, mask->type.dtype, shape, before);
   }
+  if (mask == nullptr) return nullptr;
+  const SymbolicShape scores = *shapes_.shape(core.scores);
   if (core.keep_is_inverted)
     mask = add("Not", {mask}, DType::kBool, SymbolicShape(*shapes_.shape(mask)), before);
   const SymbolicDim& length = scores[scores.size() - 2];
@@ -206,6 +220,22 @@ Value* AttentionRewriter::mask(const AttentionCore& core, std::int64_t heads, Va
   return mask;
 }
 
+Value* AttentionRewriter::unwindowed(const AddedMask& mask, Node& before) {
+  if (mask.windows == 0) return mask.value;
+  const SymbolicShape shape = *shape_of(mask, shapes_);
+  const SymbolicShape& from = *shapes_.shape(mask.value);
+  Value* value = mask.value;
+  if (mask.windows > 1) {
+    SymbolicShape repeated = from;
+    repeated[0] = SymbolicDim::of(mask.windows);
+    value = add("Expand", {value, constant({mask.windows, 1, 1, 1, 1}, before)}, value->type.dtype, repeated,
+                before);
+  }
+  std::vector<std::int64_t> sizes;
+  for (const SymbolicDim& dim : shape) sizes.push_back(dim.factor());
+  return add("Reshape", {value, constant(sizes, before)}, value->type.dtype, shape, before);
+}
+
 Value* AttentionRewriter::added_axes(Value* value, const std::vector<std::int64_t>& axes,
                                      const SymbolicShape& shape, Node& before) {
   if (model_.opset() >= 13)
@@ -222,10 +252,11 @@ SymbolicShape AttentionRewriter::joined_shape(const AttentionCore& core, const H
   return {shape[0].divided_by(heads).value_or(shape[0]), shape[1], shape[2].times(heads)};
 }
 
-void AttentionRewriter::replace(const HeadResult& result, Value& attention, Node& before) {
-  Value* value = transposed(&attention, result.permutation, before);
+void AttentionRewriter::replace(const HeadResult& result, Value& attention) {
+  Node& last = *result.replaced->producer();  // its shape may be computed after the attention
+  Value* value = transposed(&attention, result.permutation, last);
   if (result.shape != nullptr)
-    value = add("Reshape", {value, result.shape}, value->type.dtype, *shapes_.shape(result.replaced), before);
+    value = add("Reshape", {value, result.shape}, value->type.dtype, *shapes_.shape(result.replaced), last);
   replace(*result.replaced, *value);
 }
 

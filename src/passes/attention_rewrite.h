@@ -38,7 +38,7 @@ class AttentionRewriter {
   /// [B, S, H·Dv], the shape of the attention that `form` describes.
   [[nodiscard]] SymbolicShape joined_shape(const AttentionCore& core, const HeadForm& form) const;
   /// Leads readers of the old result to `attention`, [B, S, H·D].
-  void replace(const HeadResult& result, Value& attention, Node& before);
+  void replace(const HeadResult& result, Value& attention);
   void replace(Value& old_result, Value& attention);
 
   /// `heads` and `width` as found, against what the caller says: a reason, or empty.
@@ -54,6 +54,7 @@ class AttentionRewriter {
  private:
   static Value* constant(const std::vector<std::int64_t>& values, Node& before);
   void visit(Graph& graph, const std::function<void(const AttentionCore&)>& visit_core);
+  Value* unwindowed(const AddedMask& mask, Node& before);
   Value* added_axes(Value* value, const std::vector<std::int64_t>& axes, const SymbolicShape& shape,
                     Node& before);
   Value* expanded(Value* mask, const SymbolicDim& length, Value* query, std::size_t axis, Node& before);

@@ -86,7 +86,7 @@ class AttentionFusion {
     node.attributes["q_num_heads"] = form.query_heads;
     node.attributes["kv_num_heads"] = form.key_heads;
     node.attributes["scale"] = static_cast<float>(form.scale);
-    rewriter_.replace(form.result, *attention, product);
+    rewriter_.replace(form.result, *attention);
   }
 
   void emit_split(const AttentionCore& core, Node& product) {

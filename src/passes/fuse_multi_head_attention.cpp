@@ -52,7 +52,7 @@ Status fuse_multi_head_attention(Model& model, PassContext& context) {
     node.domain = kDomain;
     node.attributes["num_heads"] = form->query_heads;
     node.attributes["scale"] = static_cast<float>(form->scale);
-    rewriter.replace(form->result, *attention, product);
+    rewriter.replace(form->result, *attention);
     context.changed(product,
                     "fused MatMul, Softmax and MatMul into MultiHeadAttention of ONNX Runtime with " +
                         std::to_string(form->query_heads) + " heads");

@@ -14,7 +14,7 @@ constexpr std::int64_t kMaxElements = 64;
 /// Scales are computed in a handful of nodes from a shape.
 constexpr int kMaxScalarDepth = 16;
 
-constexpr std::array<std::string_view, 26> kSameShape = {"Identity",
+constexpr std::array<std::string_view, 27> kSameShape = {"Identity",
                                                          "Cast",
                                                          "Dropout",
                                                          "Relu",
@@ -39,7 +39,8 @@ constexpr std::array<std::string_view, 26> kSameShape = {"Identity",
                                                          "BatchNormalization",
                                                          "QuantizeLinear",
                                                          "DequantizeLinear",
-                                                         "Reciprocal"};
+                                                         "Reciprocal",
+                                                         "Trilu"};
 constexpr std::array<std::string_view, 14> kBroadcast = {"Add",     "Sub", "Mul",  "Div",  "Pow",
                                                          "Where",   "Min", "Max",  "And",  "Equal",
                                                          "Greater", "Or",  "Less", "PRelu"};
@@ -287,7 +288,11 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::elements_from(const No
     if (op == "Mul") {
       if (a && b) element = a->times(*b);
     } else if (op == "Div") {
-      if (a && b) element = a->divided_by(*b);
+      if (a && b && a->known() && b->known() && a->factor() >= 0 && b->factor() > 0) {
+        element = SymbolicDim::of(a->factor() / b->factor());
+      } else if (a && b) {
+        element = a->divided_by(*b);
+      }
     } else if (op == "Add" || op == "Sub") {
       if (a && b && a->known() && b->known())
         element = SymbolicDim::of(op == "Add" ? a->factor() + b->factor() : a->factor() - b->factor());
@@ -414,6 +419,32 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::reshaped(const Node& n
   return result;
 }
 
+std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::sliced(const Node& node,
+                                                                 const SymbolicShape& in) const {
+  const auto starts = integers(node.input(1));
+  const auto ends = integers(node.input(2));
+  const auto axes = integers(node.input(3));
+  if (!axes) return std::nullopt;
+  MaybeShape result(in.begin(), in.end());
+  for (std::size_t i = 0; i < axes->size(); ++i) {
+    const auto axis = axis_index((*axes)[i], in.size());
+    if (!axis) return std::nullopt;
+    MaybeDim& dim = result[*axis];
+    const bool countable = in[*axis].known() && starts && ends && node.input(4) == nullptr &&
+                           starts->size() == axes->size() && ends->size() == axes->size();
+    if (!countable) {
+      dim = std::nullopt;
+      continue;
+    }
+    const std::int64_t size = in[*axis].factor();
+    const auto clamp = [size](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+    };
+    dim = SymbolicDim::of(std::max<std::int64_t>(0, clamp((*ends)[i]) - clamp((*starts)[i])));
+  }
+  return result;
+}
+
 std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node& node,
                                                                      std::size_t output) const {
   const std::string& op = node.op_type;
@@ -450,18 +481,21 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
   }
   if (op == "Gather" || op == "Concat" || op == "Split" || op == "Slice") {
     const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in->size());
-    if (op == "Slice") {
-      const auto axes = node.input(3) == nullptr ? std::nullopt : integers(node.input(3));
-      if (!axes) return std::nullopt;
-      for (const std::int64_t sliced : *axes) {
-        const auto at = axis_index(sliced, in->size());
-        if (!at) return std::nullopt;
-        result[*at] = std::nullopt;
+    if (op == "Slice") return sliced(node, *in);
+    if (!axis) return std::nullopt;
+    if (op == "Split") {
+      const auto* attribute = node.attribute<std::vector<std::int64_t>>("split");
+      const auto sizes = attribute != nullptr ? std::optional(*attribute) : integers(node.input(1));
+      const auto parts = static_cast<std::int64_t>(node.outputs().size());
+      if (sizes && output < sizes->size()) {
+        result[*axis] = SymbolicDim::of((*sizes)[output]);
+      } else {
+        result[*axis] =
+            node.input(1) == nullptr ? (*in)[*axis].divided_by(SymbolicDim::of(parts)) : std::nullopt;
       }
       return result;
     }
-    if (!axis) return std::nullopt;
-    if (op != "Gather") {
+    if (op == "Concat") {
       result[*axis] = std::nullopt;  // its size is in the type where it is known
       return result;
     }

@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
@@ -28,6 +29,8 @@ struct OptimizeArgs {
   std::vector<std::string> targets;
   std::int64_t opset = 0;
   std::string trace;
+  std::optional<std::int64_t> heads;
+  std::optional<std::int64_t> hidden;
   bool verify = false;
   bool list_passes = false;
 };
@@ -103,6 +106,8 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   options.only = {args.only.begin(), args.only.end()};
   options.trace = args.trace;
   if (args.opset != 0) options.opset = args.opset;
+  options.heads = args.heads;
+  options.hidden_size = args.hidden;
   TARMAC_TRY(const OptimizeReport report, optimize_model(model, options, targets, run.progress));
   run.output.json() = to_json(report);
   print(run.output, report);
@@ -156,6 +161,12 @@ void add_optimize(Commands& commands) {
       ->check(CLI::Range(kOldestOpset, newest_opset()));
   command.add_option("--trace", args->trace, "Folder for the graph as text before and after each pass")
       ->type_name("DIR");
+  command.add_option("--heads", args->heads, "Number of attention heads, where the graph does not tell it")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--hidden", args->hidden,
+                  "Width of the hidden state, all heads together, where the graph does not tell it")
+      ->check(CLI::PositiveNumber);
   command.add_flag("--verify", args->verify,
                    "Compare the result with the original on ONNX Runtime before it is written");
   command.add_flag("--list-passes", args->list_passes, "List the passes and exit");

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "graph/model_io.h"
-#include "runtime/compile.h"
-
 namespace tarmac::cli {
 
 bool within(const Comparison& comparison, double limit) {
@@ -19,24 +16,6 @@ SampleSource made_up_batches(const std::vector<TensorInfo>& inputs, const ShapeC
     TARMAC_TRY(auto tensors, random_inputs(inputs, shapes, static_cast<std::uint64_t>(++made)));
     return std::optional(std::move(tensors));
   };
-}
-
-Result<Target*> reference_target() {
-  TARMAC_TRY(Target* const preferred, find_target("onnxruntime"));
-  if (preferred->available()) return preferred;
-  for (Target* target : all_targets()) {
-    if (target->available()) return target;
-  }
-  return make_error(ErrorCode::kUnavailable,
-                    "no engine is on this machine; run ./dev doctor to see what is missing");
-}
-
-Result<std::unique_ptr<Executable>> compile_reference(const Model& model, Progress& progress) {
-  TARMAC_TRY(Target* const target, reference_target());
-  Model copy = clone_model(model);
-  CompileOptions options;
-  options.engine_optimizations = false;
-  return compile_model(*target, copy, options, progress);
 }
 
 void print(Output& output, const Comparison& comparison) {

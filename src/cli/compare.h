@@ -9,6 +9,7 @@
 #include "runtime/inputs.h"
 #include "targets/target.h"
 #include "verify/compare_outputs.h"
+#include "verify/reference_engine.h"
 
 namespace tarmac::cli {
 
@@ -20,12 +21,6 @@ bool within(const Comparison& comparison, double limit);
 /// `count` batches of made-up inputs.
 SampleSource made_up_batches(const std::vector<TensorInfo>& inputs, const ShapeChoice& shapes,
                              std::int64_t count);
-
-/// Compiles without the engine's own rewriting on ONNX Runtime (else the first target there is): what results
-/// are measured against. Takes a copy of the model.
-Result<std::unique_ptr<Executable>> compile_reference(const Model& model, Progress& progress);
-/// The target that compile_reference() takes.
-Result<Target*> reference_target();
 
 /// A table of the outputs, and its JSON.
 void print(Output& output, const Comparison& comparison);

@@ -1,28 +1,26 @@
 #include "cli/optimize_model.h"
 
-#include <optional>
-
 #include "base/log.h"
-#include "cli/compare.h"
-#include "targets/evaluator.h"
-#include "targets/operator_support.h"
+#include "verify/reference_engine.h"
 
 namespace tarmac::cli {
 
-Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, std::vector<Target*> targets,
-                                      Progress& progress) {
-  const TargetSupport support(targets.empty() ? available_targets() : std::move(targets));
-  options.support = &support;
+EngineOptions::EngineOptions(OptimizeOptions options, std::vector<Target*> targets)
+    : support_(targets.empty() ? available_targets() : std::move(targets)), options_(std::move(options)) {
+  options_.support = &support_;
   const auto engine = reference_target();
-  std::optional<TargetEvaluator> evaluator;
   if (engine) {
-    evaluator.emplace(**engine);
-    options.evaluator = &*evaluator;
+    evaluator_.emplace(**engine);
+    options_.evaluator = &*evaluator_;
   } else {
     log(LogLevel::kWarning, "constants are not folded: " + engine.error().str());
   }
+}
+
+Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, std::vector<Target*> targets,
+                                      Progress& progress) {
   options.progress = &progress;
-  return optimize(model, options);
+  return optimize(model, EngineOptions(std::move(options), std::move(targets)).options());
 }
 
 void print(Output& output, const OptimizeReport& report) {

@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "contract/batch_reader.h"
+#include "deploy/prove.h"
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
 #include "passes/pass_manager.h"
@@ -18,7 +19,8 @@ namespace {
 
 constexpr std::size_t kCalibrationBatch = 8;
 
-Status optimize_variant(Model& model, const std::vector<Target*>& targets, report::DeployReport& report,
+Status optimize_variant(const Contract& contract, const Dataset* samples, const Model& original, Model& model,
+                        const std::vector<Target*>& targets, report::DeployReport& report,
                         Progress& progress) {
   TargetEvaluator evaluator(*targets.front());
   const TargetSupport support(targets);
@@ -41,7 +43,7 @@ Status optimize_variant(Model& model, const std::vector<Target*>& targets, repor
     }
     report.passes.push_back(std::move(result));
   }
-  return {};
+  return prove_optimized(contract, samples, original, model, options, report, progress);
 }
 
 Result<Calibration> calibrate(const Contract& contract, const Model& model,
@@ -96,13 +98,14 @@ Result<Source> load_source(const Contract& contract) {
   return Source{std::move(model), std::move(digest)};
 }
 
-Result<std::vector<Variant>> make_variants(const Contract& contract, Model original,
+Result<std::vector<Variant>> make_variants(const Contract& contract, Model original, const Dataset* samples,
                                            const Dataset* calibration, const std::vector<Target*>& targets,
                                            report::DeployReport& report, Progress& progress) {
   std::vector<Variant> variants;
   Model fp32 = clone_model(original);
   variants.push_back({"original", std::move(original)});
-  TARMAC_CHECK_OK(optimize_variant(fp32, targets, report, progress));
+  TARMAC_CHECK_OK(
+      optimize_variant(contract, samples, variants.front().model, fp32, targets, report, progress));
   if (contract.precision.mode == PrecisionMode::kFp32) {
     variants.push_back({"fp32", std::move(fp32)});
     return variants;

@@ -23,9 +23,10 @@ struct Source {
 Result<Source> load_source(const Contract& contract);
 
 /// Makes the variants that the contract's precision asks for, in this order, and records in `report` what
-/// passes, calibration and quantisation did. All of `targets` run the result. `calibration` may be null
-/// unless the contract asks for INT8; it is observed on the first target.
-Result<std::vector<Variant>> make_variants(const Contract& contract, Model original,
+/// passes, calibration and quantisation did. All of `targets` run the result. The optimised one is compared
+/// with the original on `samples` (null: none) and made-up inputs. `calibration` may be null unless the
+/// contract asks for INT8; it is observed on the first target.
+Result<std::vector<Variant>> make_variants(const Contract& contract, Model original, const Dataset* samples,
                                            const Dataset* calibration, const std::vector<Target*>& targets,
                                            report::DeployReport& report, Progress& progress);
 

@@ -12,7 +12,7 @@ bool unused(const Node& node) {
   return true;
 }
 
-void clean(Graph& graph, PassContext& context) {
+void clean(Graph& graph, std::int64_t ir_version, PassContext& context) {
   // Backwards, so that one sweep takes whole chains; a node goes before the graphs inside it are looked at.
   std::vector<Node*> nodes;
   for (const auto& node : graph.nodes()) nodes.push_back(node.get());
@@ -21,16 +21,15 @@ void clean(Graph& graph, PassContext& context) {
       context.changed(**it, "removed " + (*it)->op_type + ": nothing reads its result");
       graph.erase(**it);
     } else {
-      (*it)->for_each_subgraph([&](Graph& nested) { clean(nested, context); });
+      (*it)->for_each_subgraph([&](Graph& nested) { clean(nested, ir_version, context); });
     }
   }
   const std::vector<Value*> initializers = graph.initializers();
   for (Value* value : initializers) {
     if (!value->unused()) continue;
-    if (value->is_input()) {
-      graph.drop_initializer(*value);
-      continue;
-    }
+    // Without its default an input would have to be given. Before version 4 every weight was an input as
+    // well.
+    if (value->is_input() && ir_version >= 4) continue;
     context.changes.push_back({context.pass, value->name(), "removed an unused initializer"});
     graph.erase(*value);
   }
@@ -60,7 +59,7 @@ void clean_functions(Model& model, PassContext& context) {
 }  // namespace
 
 Status eliminate_dead_code(Model& model, PassContext& context) {
-  clean(*model.graph, context);
+  clean(*model.graph, model.ir_version, context);
   clean_functions(model, context);
   return {};
 }

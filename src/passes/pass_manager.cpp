@@ -24,11 +24,11 @@ constexpr std::array<const char*, 7> kRandomOps = {
 /// One or two to settle, as many again after an upgrade of the opset.
 constexpr int kMaxRounds = 6;
 
-Status check_names(const std::set<std::string>& names) {
+Status check_names(const std::set<std::string>& names, const std::vector<Pass>& passes) {
   for (const std::string& name : names) {
     std::string known;
     bool found = false;
-    for (const Pass& pass : all_passes()) {
+    for (const Pass& pass : passes) {
       known += (known.empty() ? "" : ", ") + std::string(pass.name);
       found = found || name == pass.name;
     }
@@ -110,6 +110,7 @@ class Optimizer {
   Optimizer(Model& model, const OptimizeOptions& options)
       : model_(model),
         options_(options),
+        passes_(options.passes != nullptr ? *options.passes : all_passes()),
         progress_(options.progress != nullptr ? *options.progress : no_progress()) {
     context_.evaluator = options.evaluator;
     context_.support = options.support;
@@ -120,7 +121,7 @@ class Optimizer {
 
   Result<OptimizeReport> run() {
     report_.nodes_before = node_count(model_);
-    progress_.start("optimize", all_passes().size());
+    progress_.start("optimize", passes_.size());
     if (options_.opset && *options_.opset >= model_.opset()) TARMAC_CHECK_OK(convert(*options_.opset));
     TARMAC_CHECK_OK(run_rounds());
     if (options_.opset && *options_.opset != model_.opset()) {
@@ -128,6 +129,8 @@ class Optimizer {
       TARMAC_CHECK_OK(run_rounds());
     }
     progress_.finish();
+    // Before version 4 every initializer had to be an input as well; the new ones are not.
+    model_.ir_version = std::max<std::int64_t>(model_.ir_version, 4);
     TARMAC_CHECK_OK(verify_model(model_));
     report_.changes = std::move(context_.changes);
     report_.declined = std::move(context_.declined);
@@ -140,13 +143,19 @@ class Optimizer {
     return !options_.skip.contains(pass.name) && (options_.only.empty() || options_.only.contains(pass.name));
   }
 
+  [[nodiscard]] bool stopped() const { return report_.steps.size() == options_.max_steps; }
+
   Status convert(std::int64_t opset) {
+    if (stopped()) return {};
     const std::int64_t before = model_.opset();
+    const std::size_t changes_before = context_.changes.size();
     TARMAC_CHECK_OK(convert_opset(model_, opset));
     if (before != opset) {
       context_.changes.push_back(
           {"convert_opset", "model", fmt::format("taken from opset {} to {}", before, opset)});
     }
+    report_.steps.push_back(
+        {"convert_opset", round_, changes_before, context_.changes.size() - changes_before});
     return {};
   }
 
@@ -154,8 +163,9 @@ class Optimizer {
     for (int round = 0; round < kMaxRounds; ++round) {
       const std::size_t changes_before = context_.changes.size();
       context_.wanted_opset = 0;
-      for (const Pass& pass : all_passes()) {
-        if (is_wanted(pass)) TARMAC_CHECK_OK(run_pass(pass));
+      ++round_;
+      for (const Pass& pass : passes_) {
+        if (is_wanted(pass) && !stopped()) TARMAC_CHECK_OK(run_pass(pass));
       }
       if (context_.changes.size() == changes_before) break;
     }
@@ -177,6 +187,7 @@ class Optimizer {
     }
     const auto time = std::chrono::steady_clock::now() - start;
     const std::size_t changes = context_.changes.size() - changes_before;
+    report_.steps.push_back({pass.name, round_, changes_before, changes});
     record(pass, changes, std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
     if (!trace || changes == 0) return {};
     const auto stem = options_.trace / fmt::format("{:02}_{}", ++traced_, pass.name);
@@ -197,17 +208,20 @@ class Optimizer {
 
   Model& model_;
   const OptimizeOptions& options_;
+  const std::vector<Pass>& passes_;
   Progress& progress_;
   PassContext context_;
   OptimizeReport report_;
+  int round_ = 0;  ///< from 1 while passes run
   int traced_ = 0;
 };
 
 }  // namespace
 
 Result<OptimizeReport> optimize(Model& model, const OptimizeOptions& options) {
-  TARMAC_CHECK_OK(check_names(options.skip));
-  TARMAC_CHECK_OK(check_names(options.only));
+  const std::vector<Pass>& passes = options.passes != nullptr ? *options.passes : all_passes();
+  TARMAC_CHECK_OK(check_names(options.skip, passes));
+  TARMAC_CHECK_OK(check_names(options.only, passes));
   return Optimizer(model, options).run();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +24,18 @@ struct OptimizeOptions {
   /// nothing newer. Absent: the model's, or a newer one that a fusion wants and `support` accepts.
   std::optional<std::int64_t> opset;
   Progress* progress = nullptr;
+  const std::vector<Pass>* passes = nullptr;  ///< the list to run; null: all_passes()
+  /// Stop after so many steps. Equal models and options give equal steps, so the one that introduced
+  /// something can be searched for.
+  std::optional<std::size_t> max_steps;
+};
+
+/// One pass applied once.
+struct PassStep {
+  std::string pass;
+  int round = 0;                 ///< from 1
+  std::size_t first_change = 0;  ///< index into OptimizeReport::changes
+  std::size_t changes = 0;
 };
 
 struct PassRun {
@@ -33,6 +46,7 @@ struct PassRun {
 
 struct OptimizeReport {
   std::vector<PassRun> passes;
+  std::vector<PassStep> steps;  ///< in order
   std::vector<Change> changes;
   std::vector<Change> declined;
   std::size_t nodes_before = 0;

@@ -175,6 +175,15 @@ Json from_reference(const ReferenceComparison& row) {
           {"passed", row.passed}};
 }
 
+Json from_equivalence(const EquivalenceRow& row) {
+  return {{"variant", row.variant}, {"engine", row.engine},
+          {"shapes", row.shapes},   {"data", row.data},
+          {"samples", row.samples}, {"output", row.output},
+          {"dtype", row.dtype},     {"metrics", from_metrics(row.metrics)},
+          {"limit", row.limit},     {"passed", row.passed},
+          {"note", row.note}};
+}
+
 Json from_calibration(const CalibrationFacts& facts) {
   return {{"method", facts.method}, {"samples", facts.samples}, {"data", facts.data},
           {"sha256", facts.sha256}, {"time_ns", facts.time_ns}, {"tensors", facts.tensors}};
@@ -227,6 +236,7 @@ Json to_json(const DeployReport& report, bool with_pictures) {
           {"precision", list(report.precision, from_precision)},
           {"checks", list(report.checks, from_check)},
           {"references", list(report.references, from_reference)},
+          {"equivalence", list(report.equivalence, from_equivalence)},
           {"calibration", object_or_null(report.calibration, from_calibration)},
           {"pictures", std::move(pictures)},
           {"stages", list(report.stages, from_stage)}};

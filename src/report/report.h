@@ -146,6 +146,21 @@ struct ReferenceComparison {
   bool passed = true;
 };
 
+/// A rewritten model beside the original on the reference engine: one output at one corner of the shapes.
+struct EquivalenceRow {
+  std::string variant;
+  std::string engine;
+  std::string shapes;  ///< "batch=4, height=224"; empty when the model leaves no size open.
+  std::string data;    ///< Where the samples come from, or "made up".
+  std::int64_t samples = 0;
+  std::string output;
+  std::string dtype;
+  ErrorMetrics metrics;
+  double limit = 0;  ///< For max_rel of floats; for integers the share of elements that may differ.
+  bool passed = true;
+  std::string note;  ///< Why nothing is proven here; empty when it is.
+};
+
 struct CalibrationFacts {
   std::string method;  ///< "minmax", "entropy", …
   std::int64_t samples = 0;
@@ -195,6 +210,7 @@ struct DeployReport {
   std::vector<NodePrecision> precision;
   std::vector<TargetCheck> checks;
   std::vector<ReferenceComparison> references;
+  std::vector<EquivalenceRow> equivalence;
   std::optional<CalibrationFacts> calibration;
   std::vector<ReportPicture> pictures;
   std::vector<StageTime> stages;

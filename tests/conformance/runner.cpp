@@ -1,10 +1,11 @@
 // Runs every conformance case on one target and judges the outcome against the engine's own Python API.
 //   conformance_runner TARGET [--json FILE] [--filter TEXT] [--cases FOLDER] [--processes N]
-//                             [--opset N --required PERCENT]
+//                             [--opset N --required PERCENT | --optimize]
 // With --opset, the cases that the engine gets right are converted to that opset first: none may come out
-// wrong, and at least that share must pass. Cases older than what conversion starts from are left out. Exit
-// codes: 0 all is well, 1 a case is wrong and not exempt, an exemption is stale, or too few of the engine's
-// own cases pass; 77 the cases or the target are not here (ctest: skipped).
+// wrong, and at least that share must pass. Cases older than what conversion starts from are left out.
+// With --optimize, the cases that pass must pass optimised for this target as well. Exit codes: 0 all is
+// well, 1 a case is wrong and not exempt, an exemption is stale, too few of the engine's own cases pass, or
+// optimising breaks one; 77 the cases or the target are not here (ctest: skipped).
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -15,7 +16,10 @@
 #include "conformance/case.h"
 #include "conformance/isolate.h"
 #include "passes/convert_opset.h"
+#include "passes/pass_manager.h"
 #include "support/cases.h"
+#include "targets/evaluator.h"
+#include "targets/operator_support.h"
 
 namespace tarmac::conformance {
 namespace {
@@ -34,6 +38,7 @@ struct Options {
   fs::path cases;
   std::int64_t opset = 0;
   double required_percent = 0;
+  bool optimize = false;
   int processes = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 };
 
@@ -46,8 +51,14 @@ bool parse_options(int argc, char** argv, Options& options) {
   if (argc < 2) return false;
   options.target = argv[1];
   options.cases = test::cases_folder();
-  for (int i = 2; i + 1 < argc; i += 2) {
+  for (int i = 2; i < argc; i += 2) {
     const std::string key = argv[i];
+    if (key == "--optimize") {
+      options.optimize = true;
+      --i;  // takes no value
+      continue;
+    }
+    if (i + 1 == argc) return false;
     const std::string value = argv[i + 1];
     if (key == "--json")
       options.json = value;
@@ -64,7 +75,7 @@ bool parse_options(int argc, char** argv, Options& options) {
     else
       return false;
   }
-  return argc % 2 == 0;
+  return true;
 }
 
 /// Lines of a list: "name" or "name: reason"; # starts a comment.
@@ -99,10 +110,20 @@ Status convert(Model& model, std::int64_t opset) {
   return convert_opset(model, opset);
 }
 
+/// Everything that `tarmac optimize --target` does.
+Status optimize_for(Target& target, Model& model) {
+  TARMAC_TRY(Target* const engine, find_target("onnxruntime"));
+  TargetEvaluator evaluator(engine->available() ? *engine : target);
+  const TargetSupport support({&target});
+  OptimizeOptions options;
+  options.evaluator = &evaluator;
+  options.support = &support;
+  const auto done = optimize(model, options);
+  return done ? Status() : Status(done.error());
+}
+
 std::vector<Entry> run_all(Target& target, const Options& options, const std::vector<std::string>& names,
-                           const Tolerances& tolerances) {
-  std::function<Status(Model&)> prepare;
-  if (options.opset != 0) prepare = [&](Model& model) { return convert(model, options.opset); };
+                           const Tolerances& tolerances, const std::function<Status(Model&)>& prepare) {
   const auto job = [&](std::size_t i) {
     const Verdict verdict = run_case(target, options.cases / names[i], tolerances, prepare);
     return static_cast<char>('0' + static_cast<int>(verdict.outcome)) + verdict.reason;
@@ -221,6 +242,19 @@ bool judge_conversion(const Options& options, const std::vector<Entry>& entries)
   return well && percent >= options.required_percent;
 }
 
+/// The same for optimised cases, all of which passed as they are.
+bool judge_optimized(const Options& options, const std::vector<Entry>& entries) {
+  const auto exempt = read_list(kFolder / ("exemptions_" + options.target + ".txt"));
+  bool well = true;
+  for (const Entry& entry : entries) {
+    // Random numbers may agree by chance.
+    if (entry.verdict.outcome == Outcome::kPassed || exempt.count(entry.name) != 0) continue;
+    std::printf("broken   %s: %s\n", entry.name.c_str(), entry.verdict.reason.c_str());
+    well = false;
+  }
+  return well;
+}
+
 int run(const Options& options) {
   if (options.cases.empty() || !fs::is_directory(options.cases)) {
     std::printf("skipped: %s\n", test::kNoCases);
@@ -241,9 +275,21 @@ int run(const Options& options) {
     const auto baseline = read_list(kFolder / ("baseline_" + options.target + ".txt"));
     std::erase_if(names, [&](const std::string& name) { return baseline.count(name) == 0; });
   }
-  const auto entries = run_all(**target, options, names, *tolerances);
+  std::function<Status(Model&)> prepare;
+  if (options.opset != 0) prepare = [&](Model& model) { return convert(model, options.opset); };
+  auto entries = run_all(**target, options, names, *tolerances, prepare);
+  if (options.optimize) {
+    names.clear();
+    for (const Entry& entry : entries) {
+      if (entry.verdict.outcome == Outcome::kPassed) names.push_back(entry.name);
+    }
+    entries = run_all(**target, options, names, *tolerances,
+                      [&](Model& model) { return optimize_for(**target, model); });
+  }
   if (!options.json.empty()) write_json(options.json, **target, entries);
-  const bool well = options.opset != 0 ? judge_conversion(options, entries) : judge(options, entries);
+  const bool well = options.optimize     ? judge_optimized(options, entries)
+                    : options.opset != 0 ? judge_conversion(options, entries)
+                                         : judge(options, entries);
   print_table(entries);
   return well ? 0 : 1;
 }
@@ -257,7 +303,7 @@ int main(int argc, char** argv) {
     std::printf(
         "usage: conformance_runner TARGET [--json FILE] [--filter TEXT] [--cases FOLDER] [--processes N] "
         "[--opset N "
-        "--required PERCENT]\n");
+        "--required PERCENT | --optimize]\n");
     return 2;
   }
   return tarmac::conformance::run(options);

@@ -88,7 +88,7 @@ TEST_F(Deploy, CalibrationMemoryDoesNotGrowWithTheNumberOfPictures) {
     reset_peak_memory();
     report::DeployReport report;
     Source source = expect_ok(load_source(contract_));
-    expect_ok(make_variants(contract_, std::move(source.model), &data, {&target}, report, no_progress()));
+    expect_ok(make_variants(contract_, std::move(source.model), &data, &data, {&target}, report, no_progress()));
     return expect_ok(memory_use()).peak_resident_bytes;
   };
   peak(40);  // the engine's own start-up

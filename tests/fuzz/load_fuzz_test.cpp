@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <cstdlib>
 #include <random>
 
 #include "fuzz/load_fuzz.h"
+#include "fuzz/mutate.h"
 #include "fuzz/seeds.h"
 
 namespace tarmac::test {
@@ -26,11 +26,6 @@ class LoadFuzz : public testing::Test {
 
 void load(const std::string& bytes) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-}
-
-std::uint32_t number_from(const char* variable, std::uint32_t fallback) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10)) : fallback;
 }
 
 TEST_F(LoadFuzz, EveryPrefixOfAModelIsHandled) {
@@ -62,47 +57,6 @@ TEST_F(LoadFuzz, EveryBitOfEveryByteIsHandled) {
       }
     }
   }
-}
-
-/// One to four random edits: overwrite, insert, remove, repeat or take over a piece of another seed.
-std::string mutate(std::string bytes, const std::vector<std::string>& seeds, std::mt19937& random) {
-  const auto below = [&](std::size_t limit) { return limit == 0 ? 0 : random() % limit; };
-  static const std::vector<std::string> kNumbers = {std::string(1, '\0'),
-                                                    "\x01",
-                                                    "\x7f",
-                                                    "\x80\x01",
-                                                    "\xff\x7f",
-                                                    "\xff\xff\xff\xff\x0f",
-                                                    "\xff\xff\xff\xff\x07",
-                                                    "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-                                                    "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"};
-  for (std::size_t edits = 1 + below(4); edits > 0; --edits) {
-    const std::size_t at = below(bytes.size());
-    const std::size_t length = std::min(1 + below(16), bytes.size() - at);
-    switch (below(6)) {
-      case 0:
-        bytes[at] = static_cast<char>(random());
-        break;
-      case 1:
-        bytes.insert(at, kNumbers[below(kNumbers.size())]);
-        break;
-      case 2:
-        bytes.replace(at, 1, kNumbers[below(kNumbers.size())]);
-        break;
-      case 3:
-        bytes.erase(at, length);
-        break;
-      case 4:
-        bytes.insert(at, bytes.substr(at, length));
-        break;
-      default: {
-        const std::string& other = seeds[below(seeds.size())];
-        bytes.replace(at, length, other.substr(below(other.size()), 1 + below(64)));
-      }
-    }
-    if (bytes.empty()) bytes = seeds.front();
-  }
-  return bytes;
 }
 
 TEST_F(LoadFuzz, ThousandsOfRandomMutationsAreHandled) {

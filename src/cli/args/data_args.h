@@ -35,12 +35,14 @@ class OpenData {
   /// Batches of at most `batch_size` samples (of the contract's size where that is fixed), `limit` samples at
   /// most (0: all). Refers to this object.
   [[nodiscard]] Result<BatchSource> batches(std::size_t batch_size, std::size_t limit = 0) const;
+  [[nodiscard]] const Contract& contract() const { return contract_; }
+  /// The contract's batch size where that is fixed, else `batch_size`.
+  [[nodiscard]] std::size_t effective_batch(std::size_t batch_size) const;
   /// How many batches that are.
   [[nodiscard]] std::size_t batch_count(std::size_t batch_size) const;
 
  private:
   OpenData() = default;
-  [[nodiscard]] std::size_t effective_batch(std::size_t batch_size) const;
 
   Contract contract_;
   DataSource source_;

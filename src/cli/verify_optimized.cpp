@@ -1,0 +1,152 @@
+#include "cli/verify_optimized.h"
+
+#include <algorithm>
+
+#include "cli/args/shape_args.h"
+#include "cli/compare.h"
+#include "cli/optimize_model.h"
+#include "verify/corners.h"
+#include "verify/equivalence.h"
+#include "verify/find_culprit.h"
+
+namespace tarmac::cli {
+namespace {
+
+constexpr std::int64_t kDefaultSamples = 16;
+constexpr std::size_t kDataBatches[] = {1, 4};
+
+std::string verdict(const ComparedOutput& output) {
+  if (!output.passed) return "DIFFERS";
+  if (output.random) return "random";
+  return output.only_nan ? "only NaN" : "same";
+}
+
+void print(Output& output, const EquivalenceReport& report) {
+  output.line("Compared with the original on {}, its own rewriting off", report.engine);
+  Table table({{"shapes"},
+               {"data"},
+               {"samples", Table::Align::kRight},
+               {"output"},
+               {"max error / range", Table::Align::kRight},
+               {"allowed", Table::Align::kRight},
+               {"result"}});
+  for (const ComparedCorner& corner : report.corners) {
+    const std::string shapes = corner.shapes.empty() ? "fixed" : corner.shapes;
+    if (corner.samples == 0) {
+      table.add({shapes, corner.data, "0", "", "", "", "the original does not run"});
+      continue;
+    }
+    for (const ComparedOutput& compared : corner.outputs) {
+      table.add(
+          {shapes, corner.data, std::to_string(corner.samples), compared.output,
+           fmt::format("{:.3g} %", 100 * compared.metrics.max_rel),
+           is_floating_point(compared.dtype) ? fmt::format("{:g} %", 100 * compared.limit) : "1 in 1000",
+           verdict(compared)});
+    }
+  }
+  table.print(output);
+  for (const ComparedCorner& corner : report.corners) {
+    if (corner.samples == 0) output.line("  {} not compared: {}", corner.shapes, corner.not_run);
+  }
+  if (report.corners_left_out > 0)
+    output.line("  {} further combinations of sizes were left out (at most {} are run)",
+                report.corners_left_out, kMaxCorners);
+}
+
+Json to_json(const EquivalenceReport& report) {
+  Json corners = Json::array();
+  for (const ComparedCorner& corner : report.corners) {
+    Json outputs = Json::array();
+    for (const ComparedOutput& output : corner.outputs) {
+      outputs.push_back({{"output", output.output},
+                         {"dtype", tarmac::to_string(output.dtype)},
+                         {"max_rel", output.metrics.max_rel},
+                         {"max_abs", output.metrics.max_abs},
+                         {"nan_mismatches", output.metrics.nan_mismatches},
+                         {"infinity_mismatches", output.metrics.infinity_mismatches},
+                         {"limit", output.limit},
+                         {"random", output.random},
+                         {"only_nan", output.only_nan},
+                         {"passed", output.passed}});
+    }
+    corners.push_back({{"shapes", corner.shapes},
+                       {"data", corner.data},
+                       {"samples", corner.samples},
+                       {"not_run", corner.not_run},
+                       {"outputs", std::move(outputs)}});
+  }
+  return {{"engine", report.engine},
+          {"passed", !report.difference},
+          {"corners", std::move(corners)},
+          {"corners_left_out", report.corners_left_out}};
+}
+
+Json to_json(const Culprit& culprit) {
+  Json changes = Json::array();
+  for (const Change& change : culprit.changes)
+    changes.push_back({{"node", change.node}, {"what", change.what}});
+  return {{"pass", culprit.pass},
+          {"round", culprit.round},
+          {"changes", std::move(changes)},
+          {"first_value", culprit.value},
+          {"node", culprit.node}};
+}
+
+}  // namespace
+
+void VerifyOptimizedArgs::add(CLI::App& command) {
+  data.add(command, "With --verify: real samples to compare on (default: made-up ones)");
+  command
+      .add_option("--profile", profiles,
+                  "With --verify: range of shapes to compare at, MIN,OPT,MAX; several inputs separated by "
+                  "';', several "
+                  "profiles by repeating it (default: the contract's)")
+      ->type_name("NAME:MIN,OPT,MAX")
+      ->allow_extra_args(false)
+      ->group("Data");
+}
+
+Status VerifyOptimizedArgs::check(bool verify) const {
+  if (!verify && (data.given() || !profiles.empty()))
+    return make_error(ErrorCode::kUsage,
+                      "--data, --contract and --profile say what to compare on; add --verify");
+  for (const std::string& text : profiles) {
+    if (const auto profile = parse_profile(text); !profile) return profile.error();
+  }
+  return {};
+}
+
+Status verify_optimized(const OptimizedModels& models, const OptimizeOptions& options,
+                        const std::vector<Target*>& targets, const VerifyOptimizedArgs& args, Run& run) {
+  EquivalenceOptions comparing;
+  for (const std::string& text : args.profiles) {
+    TARMAC_TRY(comparing.profiles.emplace_back(), parse_profile(text));
+  }
+  std::unique_ptr<OpenData> data;
+  if (args.data.given()) {
+    TARMAC_TRY(data, OpenData::open(args.data, models.original));
+    if (comparing.profiles.empty() && !data->contract().profiles.empty())
+      comparing.profiles.push_back(data->contract().profiles);
+    const auto limit = static_cast<std::size_t>(args.data.samples > 0 ? args.data.samples : kDefaultSamples);
+    comparing.data = [&data, limit](std::size_t batch) { return data->batches(batch, limit); };
+    comparing.data_name = data->path();
+    comparing.data_batches.clear();
+    // A fixed batch size comes out the same whatever is asked for.
+    for (const std::size_t batch : kDataBatches) {
+      if (data->effective_batch(batch) == batch) comparing.data_batches.push_back(batch);
+    }
+    if (comparing.data_batches.empty()) comparing.data_batches.push_back(data->effective_batch(1));
+  }
+  TARMAC_TRY(const EquivalenceReport report,
+             compare_models(models.original, models.optimized, comparing, run.progress));
+  print(run.output, report);
+  run.output.json()["verify"] = to_json(report);
+  if (!report.difference) return {};
+  const EngineOptions engine(options, targets);
+  TARMAC_TRY(const Culprit culprit,
+             find_culprit(models.before, engine.options(), *report.difference, run.progress));
+  run.output.json()["verify"]["culprit"] = to_json(culprit);
+  return to_error(*report.difference, culprit);
+}
+
+}  // namespace tarmac::cli

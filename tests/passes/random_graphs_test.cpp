@@ -1,0 +1,63 @@
+// Random graphs compute the same before and after optimising. TARMAC_GRAPHS=N checks N of them,
+// TARMAC_GRAPH_SEED=N begins at another seed.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "graph/model_io.h"
+#include "support/expect.h"
+#include "support/random_graph.h"
+#include "support/shrink.h"
+
+namespace tarmac::test {
+namespace {
+
+std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+TEST(RandomGraphs, ASeedGivesTheSameModelEveryTime) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const RandomModel first = random_model(seed);
+    const RandomModel second = random_model(seed);
+    EXPECT_EQ(structural_difference(first.model, second.model, {.names = true}), "");
+    for (const auto& [name, tensor] : first.inputs) EXPECT_TRUE(identical(tensor, second.inputs.at(name)));
+  }
+}
+
+TEST(RandomGraphs, ComputeTheSameBeforeAndAfterOptimising) {
+  if (!expect_ok(find_target("onnxruntime"))->available()) GTEST_SKIP() << "ONNX Runtime is not here";
+  const bool openvino = expect_ok(find_target("openvino"))->available().ok();
+  const std::uint64_t first = number_from("TARMAC_GRAPH_SEED", 1);
+  const std::uint64_t count = number_from("TARMAC_GRAPHS", 200);
+  std::uint64_t skipped = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    RandomModel made = random_model(seed);
+    const Example example{std::move(made.model), made.inputs};
+    CheckOptions options;
+    CheckResult result = check_optimized(example.model, example.inputs, options);
+    if (result.kind == "skipped") {
+      ++skipped;
+      if (skipped <= 5) std::printf("seed %ju is not run: %s\n", std::uintmax_t{seed}, result.what.c_str());
+      continue;
+    }
+    if (!result.failed() && openvino && seed % 20 == 0) {
+      options.target = "openvino";
+      result = check_optimized(example.model, example.inputs, options);
+    }
+    if (!result.failed()) continue;
+    const std::string kind = result.kind;
+    const Example small = shrink(example, [&](const Example& candidate) {
+      return check_optimized(candidate.model, candidate.inputs, options).kind == kind;
+    });
+    ADD_FAILURE() << "seed " << seed << " (" << made.recipe << ") on " << options.target << ": "
+                  << check_optimized(small.model, small.inputs, options).what << "\noriginal:\n"
+                  << describe(small);
+  }
+  // A generator that makes what engines refuse proves nothing.
+  EXPECT_LE(skipped * 20, count) << "too many models do not run";
+}
+
+}  // namespace
+}  // namespace tarmac::test

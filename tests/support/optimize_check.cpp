@@ -1,0 +1,149 @@
+#include "support/optimize_check.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "graph/model_io.h"
+#include "targets/evaluator.h"
+#include "targets/operator_support.h"
+#include "tensor/codec.h"
+
+namespace tarmac::test {
+namespace {
+
+/// Of the largest element of an output; rounding stays below it by a factor of ten and more.
+double tolerance_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat64:
+      return 1e-8;
+    case DType::kFloat32:
+      return 1e-4;
+    case DType::kFloat16:
+      return 2e-2;
+    default:
+      return 0;
+  }
+}
+
+/// How far the digits of an input are moved to see how sensitive a model is.
+double perturbation_of(DType dtype) {
+  return dtype == DType::kFloat16 ? 2e-3 : dtype == DType::kFloat64 ? 1e-12 : 1e-6;
+}
+
+constexpr double kOfSensitivity = 30;
+
+double value_or_zero(double value) { return std::isfinite(value) ? std::abs(value) : 0; }
+
+Result<Tensors> perturbed(const Tensors& inputs, double sign) {
+  Tensors result;
+  for (const auto& [name, tensor] : inputs) {
+    if (!is_floating_point(tensor.dtype())) {
+      result[name] = tensor;
+      continue;
+    }
+    TARMAC_TRY(auto values, to_doubles(tensor));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] *= 1 + sign * perturbation_of(tensor.dtype()) * (i % 3 == 0 ? -1.0 : 1.0);
+    TARMAC_TRY(result[name], from_doubles(tensor.dtype(), tensor.shape(), values));
+  }
+  return result;
+}
+
+/// The first element that is too far off, in words; empty when there is none.
+Result<std::string> difference(const std::string& name, const Tensor& expected, const Tensor& found,
+                               const std::vector<const Tensor*>& nearby) {
+  if (expected.dtype() != found.dtype() || expected.shape() != found.shape()) {
+    return fmt::format("output '{}' is {}{}, expected {}{}", name, to_string(found.dtype()),
+                       to_string(found.shape()), to_string(expected.dtype()), to_string(expected.shape()));
+  }
+  TARMAC_TRY(const auto e, to_doubles(expected));
+  TARMAC_TRY(const auto f, to_doubles(found));
+  double largest = 0;
+  double sensitivity = 0;
+  for (const double value : e) largest = std::max(largest, value_or_zero(value));
+  for (const Tensor* tensor : nearby) {
+    if (tensor->shape() != expected.shape()) return std::string();  // its very shape hangs on rounding
+    TARMAC_TRY(const auto n, to_doubles(*tensor));
+    for (std::size_t i = 0; i < e.size(); ++i) {
+      // Infinite or not depending on the last digit.
+      if (std::isfinite(n[i]) != std::isfinite(e[i])) return std::string();
+      sensitivity = std::max(sensitivity, value_or_zero(n[i] - e[i]));
+    }
+  }
+  const double allowed = tolerance_of(expected.dtype()) * (largest + 0.1) + kOfSensitivity * sensitivity;
+  for (std::size_t i = 0; i < e.size(); ++i) {
+    if (e[i] == f[i] || (std::isnan(e[i]) && std::isnan(f[i]))) continue;
+    if (std::isfinite(e[i]) && std::isfinite(f[i]) && std::abs(e[i] - f[i]) <= allowed) continue;
+    return fmt::format("output '{}' element {} is {}, expected {} (allowed {:g})", name, i, f[i], e[i],
+                       allowed);
+  }
+  return std::string();
+}
+
+Result<std::string> difference(const Tensors& expected, const Tensors& found,
+                               const std::vector<Tensors>& nearby) {
+  for (const auto& [name, tensor] : expected) {
+    const auto other = found.find(name);
+    if (other == found.end()) return "output '" + name + "' is gone";
+    std::vector<const Tensor*> near;
+    for (const Tensors& tensors : nearby) near.push_back(&tensors.at(name));
+    TARMAC_TRY(auto text, difference(name, tensor, other->second, near));
+    if (!text.empty()) return text;
+  }
+  return std::string();
+}
+
+}  // namespace
+
+Result<Tensors> run_model(const Model& model, const Tensors& inputs, const std::string& target_name) {
+  TARMAC_TRY(Target* const target, find_target(target_name));
+  CompileOptions options;
+  options.cores = 1;
+  options.engine_optimizations = false;
+  TARMAC_TRY(const auto executable, target->compile(model, options, no_progress()));
+  TARMAC_TRY(const auto context, executable->create_context());
+  for (const TensorInfo& info : executable->inputs()) {
+    const auto input = inputs.find(info.name);
+    if (input != inputs.end()) TARMAC_CHECK_OK(context->set_input(info.name, input->second));
+  }
+  TARMAC_CHECK_OK(context->run());
+  Tensors outputs;
+  for (const TensorInfo& info : executable->outputs()) {
+    TARMAC_TRY(const Tensor output, context->output(info.name));
+    TARMAC_TRY(outputs[info.name], output.clone());
+  }
+  return outputs;
+}
+
+CheckResult check_optimized(const Model& model, const Tensors& inputs, const CheckOptions& options) {
+  if (const auto status = verify_model(model); !status) return {"skipped", status.error().str()};
+  const auto expected = run_model(model, inputs, options.target);
+  if (!expected) return {"skipped", expected.error().str()};
+  const auto engine = find_target("onnxruntime");
+  TargetEvaluator evaluator(**engine);
+  const TargetSupport support({*find_target(options.target)});
+  OptimizeOptions optimizing = options.optimize;
+  optimizing.evaluator = &evaluator;
+  optimizing.support = &support;
+  Model optimized = clone_model(model);
+  if (const auto done = optimize(optimized, optimizing); !done) return {"optimize", done.error().str()};
+  const auto found = run_model(optimized, inputs, options.target);
+  if (!found) return {"run", found.error().str() + "\noptimised:\n" + model_to_text(optimized)};
+  auto plain = difference(*expected, *found, {});
+  if (!plain) return {"skipped", plain.error().str()};
+  if (plain->empty()) return {};
+  std::vector<Tensors> nearby;
+  for (const double sign : {1.0, -1.0}) {
+    const auto moved = perturbed(inputs, sign);
+    if (!moved) return {"skipped", moved.error().str()};
+    auto outputs = run_model(model, *moved, options.target);
+    if (outputs) nearby.push_back(*std::move(outputs));
+  }
+  const auto text = difference(*expected, *found, nearby);
+  if (!text) return {"skipped", text.error().str()};
+  if (text->empty()) return {};
+  return {"differs", *text + "\noptimised:\n" + model_to_text(optimized)};
+}
+
+}  // namespace tarmac::test

@@ -14,8 +14,8 @@ struct Terms {
 
 /// The kernel adds `skip` to each batch of `input`, which has the sum's shape.
 bool addable(const Value* input, const Value* skip, const Type& sum) {
-  if (input == nullptr || skip == nullptr || !same_shape(input->type, sum) || !skip->type.shape) return false;
-  if (same_shape(skip->type, sum)) return true;
+  if (input == nullptr || skip == nullptr || !same_type(input->type, sum) || !skip->type.shape) return false;
+  if (same_type(skip->type, sum)) return true;
   // Constant float16 skips that are broadcast are read wrongly by some versions.
   if (sum.dtype != DType::kFloat32 && constant_of(skip) != nullptr) return false;
   const auto& dims = *skip->type.shape;

@@ -1,17 +1,7 @@
 #include "passes/vendor_norm.h"
 
-#include <algorithm>
 
 namespace tarmac {
-
-bool same_dim(const Dim& a, const Dim& b) {
-  return a.known() ? a.size == b.size : !b.known() && !a.symbol.empty() && a.symbol == b.symbol;
-}
-
-bool same_shape(const Type& a, const Type& b) {
-  return a.is_tensor() && b.is_tensor() && a.dtype == b.dtype && a.shape && b.shape &&
-         std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(), same_dim);
-}
 
 bool is_parameter(const Value* value, const Shape& shape, DType dtype) {
   if (value == nullptr || value->producer() != nullptr) return false;

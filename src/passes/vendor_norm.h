@@ -2,13 +2,9 @@
 #pragma once
 
 #include "passes/region.h"
+#include "passes/rewrite.h"
 
 namespace tarmac {
-
-/// Equal for certain: the same size or the same symbol.
-bool same_dim(const Dim& a, const Dim& b);
-/// Tensors of the same dtype and certainly the same shape.
-bool same_shape(const Type& a, const Type& b);
 
 /// A weight or model input of exactly this shape and dtype; no node computes it, so every node may read it.
 bool is_parameter(const Value* value, const Shape& shape, DType dtype);

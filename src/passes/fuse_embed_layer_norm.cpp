@@ -89,7 +89,9 @@ bool counts_up(const Value& positions, const Value& ids) {
   for (std::size_t i = 0; i < stored->size(); ++i) {
     if ((*stored)[i] != static_cast<std::int64_t>(i)) return false;
   }
-  return constant_of(slice->input(0))->shape() == Shape{1, static_cast<std::int64_t>(stored->size())} &&
+  // A single stored position would be broadcast over longer sequences.
+  return stored->size() > 1 &&
+         constant_of(slice->input(0))->shape() == Shape{1, static_cast<std::int64_t>(stored->size())} &&
          is_sequence_length(slice->input(2), ids);
 }
 

@@ -9,6 +9,7 @@ namespace tarmac {
 
 bool standard_accepted(const Model& model, const PassContext& context, std::string_view op_type,
                        std::int64_t since) {
+  if (context.max_opset != 0 && since > context.max_opset) return false;
   return context.support != nullptr && context.support->accepts("", op_type, std::max(since, model.opset()));
 }
 
@@ -28,7 +29,8 @@ Value* Region::take_casts(Value* value) {
   const auto is_float = [](const Value* v) {
     return v != nullptr && v->type.is_tensor() && is_floating_point(v->type.dtype);
   };
-  while (is_float(value)) {
+  // More than a few in a row are no exporter's, and walking them again from each would take long.
+  for (int casts = 0; casts < 4 && is_float(value); ++casts) {
     const std::size_t before = mark();
     const Node* cast = take(value, "Cast");
     if (cast == nullptr) break;

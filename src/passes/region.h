@@ -15,8 +15,8 @@ namespace tarmac {
 /// ONNX Runtime's own operators.
 inline constexpr const char* kMicrosoftDomain = "com.microsoft";
 
-/// Whether the targets run a standard operator that came with opset `since`, the model's opset aside: then a
-/// vendor's stays out, and the model is upgraded. Without targets the answer is no.
+/// Whether the model may be upgraded to `since` for a standard operator that the targets run: then a vendor's
+/// stays out. Without targets the answer is no.
 bool standard_accepted(const Model& model, const PassContext& context, std::string_view op_type,
                        std::int64_t since);
 
@@ -28,7 +28,7 @@ class Region {
   /// The node whose first output is `value`, when it is an ONNX operator of this type in this graph; it
   /// joins.
   Node* take(const Value* value, std::string_view op_type);
-  /// Follows `value` backwards through casts from one float type to another; they join.
+  /// Follows `value` backwards through up to four casts from one float type to another; they join.
   Value* take_casts(Value* value);
   /// For alternatives: what was taken since mark() is let go again.
   [[nodiscard]] std::size_t mark() const { return nodes_.size(); }

@@ -91,7 +91,7 @@ class Converter {
         if (status.error().code != ErrorCode::kUnsupported) return status;
         bool has_subgraph = false;  // whose nodes are on the list as well
         node.for_each_subgraph([&](Graph&) { has_subgraph = true; });
-        if (has_subgraph) return status;
+        if (has_subgraph || !(now->HasFunction() || now->HasContextDependentFunction())) return status;
         std::int64_t written_for = at;
         auto parts = opset::decompose(model_, node, at, to_, written_for);
         if (!parts) {

@@ -91,6 +91,7 @@ Status fix_input_shape(Model& model, const std::string& input, const Shape& shap
   if (!value->type.shape) value->type.shape.emplace(shape.size());
   for (std::size_t i = 0; i < shape.size(); ++i) {
     Dim& dim = (*value->type.shape)[i];
+    if (shape[i] == kOpenSize) continue;
     const bool clash = shape[i] < 0 || (dim.known() && *dim.size != shape[i]);
     const auto bound = dim.symbol.empty() ? symbols.end() : symbols.find(dim.symbol);
     if (clash || (bound != symbols.end() && bound->second != shape[i])) {

@@ -277,6 +277,8 @@ Status dropout_12(Step& step) {
   const auto training = step.integers(2);
   if (step.node.input(2) != nullptr && (!training || training->size() != 1 || training->front() != 0))
     return refuse("it cannot train there");
+  if (step.node.output(1) != nullptr && !step.node.output(1)->unused())
+    return refuse("its mask is not defined there outside training");
   step.node.truncate_inputs(1);
   step.node.attributes.erase("seed");
   return {};

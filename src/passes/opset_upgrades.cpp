@@ -51,6 +51,15 @@ Status upsample_10(Step& step) {
   return {};
 }
 
+/// The mask had the data's type.
+Status dropout_10(Step& step) {
+  Value* mask = step.node.output(1);
+  if (mask == nullptr) return {};
+  if (!mask->unused()) return refuse("its mask becomes bool");
+  mask->type = {};
+  return {};
+}
+
 Status resize_11(Step& step) {
   Value* scales = step.node.input(1);
   step.put_input(1, &step.constant(Tensor::from({0}, std::vector<float>{}), "roi"));
@@ -193,6 +202,7 @@ constexpr Row kRows[] = {
     {"BatchNormalization", 14, batch_normalization_14},
     {"Clip", 11, clip_11},
     {"DFT", 20, dft_20},
+    {"Dropout", 10, dropout_10},
     {"Dropout", 12, dropout_12},
     {"GridSample", 20, grid_sample_20},
     {"Hardmax", 13, softmax_13},

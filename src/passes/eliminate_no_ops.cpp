@@ -58,6 +58,10 @@ Value* passed_on(const Node& node, std::int64_t opset) {
     const auto* perm = node.attribute<std::vector<std::int64_t>>("perm");
     return perm != nullptr && is_identity_permutation(*perm) ? input : nullptr;
   }
+  if (op == "Reshape" && input->type.is_tensor() && input->type.shape && input->type.shape->size() == 1 &&
+      constant_integers(node.input(1)) == std::vector<std::int64_t>{-1}) {
+    return input;  // a vector, of whatever length
+  }
   if (op == "Reshape" || op == "Expand" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze") {
     return input->type.static_shape() && same_shape(node, *input) ? input : nullptr;
   }

@@ -14,9 +14,7 @@ namespace tarmac::opset {
 /// What an adapter works on. It first decides whether it can, and then rewrites.
 struct Step {
   Node& node;
-  std::int64_t from;         ///< since_version of the definition that the node follows
-  std::int64_t to;           ///< since_version of the one that it shall follow
-  std::vector<Node*> added;  ///< nodes that the adapter made, written for version `to`
+  std::vector<Node*> added;  ///< nodes that the adapter made, written for the version that it leads to
 
   [[nodiscard]] Graph& graph() const { return node.graph(); }
   /// The numbers of a constant integer input; nullopt when it is absent or computed.

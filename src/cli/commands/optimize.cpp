@@ -95,7 +95,7 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   TARMAC_TRY(Model model, load_onnx_model(args.model));
   const Model original = clone_model(model);
   for (const std::string& text : args.shapes) {
-    TARMAC_TRY(const auto named, parse_named_shape(text));
+    TARMAC_TRY(const auto named, parse_open_shape(text));
     TARMAC_CHECK_OK(fix_input_shape(model, named.first, named.second));
   }
   OptimizeOptions options;
@@ -137,7 +137,9 @@ void add_optimize(Commands& commands) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command
-      .add_option("--fix-shape", args->shapes, "Give an input a fixed shape; repeat it for further inputs")
+      .add_option(
+          "--fix-shape", args->shapes,
+          "Give an input a fixed shape, with ? for sizes left open (1x3x?x?); repeat it for further inputs")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
   command

@@ -46,13 +46,34 @@ Status optimize_variant(const Contract& contract, const Dataset* samples, const 
   return prove_optimized(contract, samples, original, model, options, report, progress);
 }
 
+/// The sizes that the contract's profile leaves no choice for. The first axis of a model that takes any batch
+/// stays open unless it is one sample at a time: calibration and evaluation feed what the data leaves.
+Status fix_profile(const Contract& contract, Model& model) {
+  for (const auto& [name, profile] : contract.profiles) {
+    const auto spec = std::find_if(contract.inputs.begin(), contract.inputs.end(),
+                                   [&name = name](const InputSpec& input) { return input.name == name; });
+    Shape shape = profile.opt;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      const bool open_batch =
+          i == 0 && shape[0] != 1 &&
+          !(spec != contract.inputs.end() && !spec->shape.empty() && spec->shape[0].fixed());
+      if (profile.min[i] != profile.max[i] || open_batch) shape[i] = kOpenSize;
+    }
+    TARMAC_CHECK_OK(fix_input_shape(model, name, shape));
+  }
+  return {};
+}
+
 Result<Calibration> calibrate(const Contract& contract, const Model& model,
                               const std::vector<std::string>& values, const Dataset& data, Target& target,
                               report::DeployReport& report, Progress& progress) {
   // A contract with a fixed batch size feeds that one.
-  const bool fixed = std::any_of(contract.inputs.begin(), contract.inputs.end(), [](const InputSpec& input) {
-    return !input.shape.empty() && input.shape[0].fixed();
-  });
+  const bool fixed =
+      std::any_of(contract.inputs.begin(), contract.inputs.end(),
+                  [](const InputSpec& input) { return !input.shape.empty() && input.shape[0].fixed(); }) ||
+      std::any_of(model.graph->inputs().begin(), model.graph->inputs().end(), [](const Value* input) {
+        return input->type.shape && !input->type.shape->empty() && input->type.shape->front().known();
+      });
   BatchOptions reading;
   reading.batch_size = fixed ? 0 : kCalibrationBatch;
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
@@ -104,8 +125,9 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
   std::vector<Variant> variants;
   Model fp32 = clone_model(original);
   variants.push_back({"original", std::move(original)});
-  TARMAC_CHECK_OK(
-      optimize_variant(contract, samples, variants.front().model, fp32, targets, report, progress));
+  TARMAC_CHECK_OK(fix_profile(contract, fp32));
+  const Model fixed = clone_model(fp32);
+  TARMAC_CHECK_OK(optimize_variant(contract, samples, fixed, fp32, targets, report, progress));
   if (contract.precision.mode == PrecisionMode::kFp32) {
     variants.push_back({"fp32", std::move(fp32)});
     return variants;

@@ -39,6 +39,10 @@ struct Skeleton {
 };
 Skeleton to_skeleton(const Model& model, std::size_t threshold_bytes);
 
+/// What shape inference looks at: nodes, types and small tensors. Larger ones are called external, without
+/// data; doc strings and metadata of nodes and values are left out.
+void to_bare_proto(const Model& model, std::size_t threshold_bytes, onnx::ModelProto& proto);
+
 /// Errors: kInvalidModel (0 or not a type), kUnsupported (a type that ONNX has and Tarmac does not).
 Result<DType> dtype_from_proto(int data_type);
 Result<Type> type_from_proto(const onnx::TypeProto& proto);

@@ -19,7 +19,8 @@ void put_metadata(const Metadata& metadata, Proto& proto) {
 
 class Exporter {
  public:
-  explicit Exporter(std::size_t threshold) : threshold_(threshold) {}
+  /// `bare`: without doc strings, metadata and the like, and with the data of markers called external.
+  explicit Exporter(std::size_t threshold, bool bare = false) : threshold_(threshold), bare_(bare) {}
 
   void tensor(const Tensor& value, onnx::TensorProto& proto) {
     if (value.dtype() == DType::kString || value.bytes().size() < threshold_) {
@@ -28,6 +29,10 @@ class Exporter {
     }
     proto.set_data_type(static_cast<int>(value.dtype()));
     for (const std::int64_t size : value.shape()) proto.add_dims(size);
+    if (bare_) {
+      proto.set_data_location(onnx::TensorProto::EXTERNAL);
+      return;
+    }
     set_marker(proto, payloads.size());
     payloads.push_back(value);
   }
@@ -44,20 +49,22 @@ class Exporter {
   void info(const Value& value, onnx::ValueInfoProto& proto) {
     proto.set_name(value.name());
     if (value.type.kind != Type::Kind::kNone) type_to_proto(value.type, *proto.mutable_type());
+    if (bare_) return;
     TARMAC_SET_TEXT(proto, doc_string, value.doc_string);
     put_metadata(value.metadata, proto);
   }
 
   void node(const Node& source, onnx::NodeProto& proto) {
-    if (!source.extra.empty()) proto.ParseFromString(source.extra);
+    if (!bare_ && !source.extra.empty()) proto.ParseFromString(source.extra);
     proto.set_op_type(source.op_type);
     TARMAC_SET_TEXT(proto, domain, source.domain);
     TARMAC_SET_TEXT(proto, name, source.name);
     TARMAC_SET_TEXT(proto, overload, source.overload);
-    TARMAC_SET_TEXT(proto, doc_string, source.doc_string);
     for (const Value* input : source.inputs()) proto.add_input(input != nullptr ? input->name() : "");
     for (const Value* output : source.outputs()) proto.add_output(output != nullptr ? output->name() : "");
     for (const auto& [name, value] : source.attributes) attribute(name, value, *proto.add_attribute());
+    if (bare_) return;
+    TARMAC_SET_TEXT(proto, doc_string, source.doc_string);
     put_metadata(source.metadata, proto);
   }
 
@@ -112,8 +119,9 @@ class Exporter {
   std::vector<Tensor> payloads;
 
  private:
-  static bool worth_noting(const Value& value) {
-    return value.type.kind != Type::Kind::kNone || !value.metadata.empty() || !value.doc_string.empty();
+  [[nodiscard]] bool worth_noting(const Value& value) const {
+    return value.type.kind != Type::Kind::kNone ||
+           (!bare_ && (!value.metadata.empty() || !value.doc_string.empty()));
   }
 
   void put(std::int64_t value, onnx::AttributeProto& proto) {
@@ -171,7 +179,17 @@ class Exporter {
   void put(const OpaqueAttribute& /*value*/, onnx::AttributeProto& /*proto*/) {}
 
   std::size_t threshold_;
+  bool bare_;
 };
+
+void put_opsets(const Model& model, onnx::ModelProto& proto) {
+  proto.set_ir_version(model.ir_version);
+  for (const auto& [domain, version] : model.opsets) {
+    auto* opset = proto.add_opset_import();
+    opset->set_domain(domain);
+    opset->set_version(version);
+  }
+}
 
 }  // namespace
 
@@ -179,12 +197,7 @@ Skeleton to_skeleton(const Model& model, std::size_t threshold_bytes) {
   Skeleton skeleton;
   onnx::ModelProto& proto = skeleton.proto;
   if (!model.extra.empty()) proto.ParseFromString(model.extra);
-  proto.set_ir_version(model.ir_version);
-  for (const auto& [domain, version] : model.opsets) {
-    auto* opset = proto.add_opset_import();
-    opset->set_domain(domain);
-    opset->set_version(version);
-  }
+  put_opsets(model, proto);
   TARMAC_SET_TEXT(proto, producer_name, model.producer_name);
   TARMAC_SET_TEXT(proto, producer_version, model.producer_version);
   TARMAC_SET_TEXT(proto, domain, model.domain);
@@ -196,6 +209,13 @@ Skeleton to_skeleton(const Model& model, std::size_t threshold_bytes) {
   for (const Function& function : model.functions) exporter.function(function, *proto.add_functions());
   skeleton.payloads = std::move(exporter.payloads);
   return skeleton;
+}
+
+void to_bare_proto(const Model& model, std::size_t threshold_bytes, onnx::ModelProto& proto) {
+  put_opsets(model, proto);
+  Exporter exporter(threshold_bytes, true);
+  exporter.graph(*model.graph, *proto.mutable_graph());
+  for (const Function& function : model.functions) exporter.function(function, *proto.add_functions());
 }
 
 #undef TARMAC_SET_TEXT

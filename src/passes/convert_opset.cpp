@@ -32,6 +32,44 @@ bool has_plain_initializers(const Model& model) {
   return found;
 }
 
+/// Trailing outputs that nothing reads and that need not be there go: some meant another mode of the
+/// operator. The node is made anew for it; nodes with nested graphs stay.
+Node& without_unused_outputs(Node& node, const onnx::OpSchema& schema) {
+  std::size_t count = node.outputs().size();
+  const auto may_go = [&](std::size_t i) {
+    const bool optional =
+        i >= schema.outputs().size() || schema.outputs()[i].GetOption() == onnx::OpSchema::Optional;
+    return optional && (node.output(i) == nullptr || node.output(i)->unused());
+  };
+  while (count > 1 && may_go(count - 1)) --count;
+  bool has_subgraph = false;
+  node.for_each_subgraph([&](Graph&) { has_subgraph = true; });
+  if (count == node.outputs().size() || has_subgraph) return node;
+  Graph& graph = node.graph();
+  std::vector<Value*> outputs;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Value* output = node.output(i);
+    names.push_back(output == nullptr ? std::string() : output->name());
+    outputs.push_back(output == nullptr ? nullptr
+                                        : &graph.add_value(graph.fresh_name(names.back()), output->type));
+  }
+  Node& copy = graph.add_node(node.op_type, node.inputs(), outputs, &node);
+  copy.name = node.name;
+  copy.doc_string = node.doc_string;
+  copy.attributes = std::move(node.attributes);
+  copy.metadata = std::move(node.metadata);
+  copy.extra = std::move(node.extra);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (outputs[i] != nullptr) graph.replace_uses(*node.output(i), *outputs[i]);
+  }
+  graph.erase(node);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (outputs[i] != nullptr) graph.rename(*outputs[i], names[i]);
+  }
+  return copy;
+}
+
 class Converter {
  public:
   Converter(const Model& model, std::int64_t to) : model_(model), to_(to) {}
@@ -42,7 +80,7 @@ class Converter {
       const auto [node, at] = work_.front();
       work_.pop_front();
       if (!node->domain.empty()) continue;
-      TARMAC_CHECK_OK(at <= to_ ? up(*node, at) : down(*node, at));
+      TARMAC_CHECK_OK(at <= to_ ? up(node, at) : down(node, at));
     }
     return {};
   }
@@ -64,63 +102,74 @@ class Converter {
     return error;
   }
 
-  Status up(Node& node, std::int64_t at) {
+  Status up(Node* node, std::int64_t at) {
     while (true) {
-      const onnx::OpSchema* now = find_schema(node.op_type, at);
-      if (now == nullptr) return failure(node, at, opset::refuse("the operator does not exist there"));
-      const onnx::OpSchema* next = find_schema(node.op_type, to_);
+      const onnx::OpSchema* now = find_schema(node->op_type, at);
+      if (now == nullptr) return failure(*node, at, opset::refuse("the operator does not exist there"));
+      const onnx::OpSchema* next = find_schema(node->op_type, to_);
       if (next->since_version() == now->since_version()) return {};
       for (std::int64_t version = at + 1; version <= to_; ++version) {
-        next = find_schema(node.op_type, version);
+        next = find_schema(node->op_type, version);
         if (next->since_version() != now->since_version()) break;
       }
+      node = &without_unused_outputs(*node, *next);
       const std::int64_t version = next->since_version();
-      TARMAC_CHECK_OK(adapt(node, *now, version, version, opset::find_upgrade(node.op_type, version)));
+      TARMAC_CHECK_OK(adapt(*node, *now, opset::find_upgrade(node->op_type, version), version));
+      TARMAC_CHECK_OK(fit(*node, *now, version));
       at = version;
     }
   }
 
-  Status down(Node& node, std::int64_t at) {
+  Status down(Node* node, std::int64_t at) {
     while (true) {
-      const onnx::OpSchema* now = find_schema(node.op_type, at);
-      if (now == nullptr) return failure(node, at, opset::refuse("the operator does not exist there"));
-      if (now->since_version() <= to_) return {};
+      const onnx::OpSchema* now = find_schema(node->op_type, at);
+      if (now == nullptr) return failure(*node, at, opset::refuse("the operator does not exist there"));
       const std::int64_t since = now->since_version();
-      const auto adapter = opset::find_downgrade(node.op_type, since);
-      if (auto status = adapt(node, *now, since - 1, since, adapter); !status) {
-        if (status.error().code != ErrorCode::kUnsupported) return status;
-        bool has_subgraph = false;  // whose nodes are on the list as well
-        node.for_each_subgraph([&](Graph&) { has_subgraph = true; });
-        if (has_subgraph) return status;
-        std::int64_t written_for = at;
-        auto parts = opset::decompose(model_, node, at, to_, written_for);
-        if (!parts) {
-          status.error().message += ", and " + parts.error().message;
-          return status;
-        }
-        for (Node* part : *parts) add(*part, written_for);
-        return {};
-      }
+      if (since <= to_) return {};
+      if (const auto* before = find_schema(node->op_type, since - 1))
+        node = &without_unused_outputs(*node, *before);
+      const auto adapter = opset::find_downgrade(node->op_type, since);
+      Status status = adapt(*node, *now, adapter, since - 1);
+      // A node that an adapter has rewritten is no longer what ONNX's definition would stand for.
+      const bool is_rewritten = status && adapter != nullptr;
+      if (status) status = fit(*node, *now, since - 1);
+      if (!status) return is_rewritten ? status : replace(*node, *now, at, std::move(status));
       at = since - 1;
     }
   }
 
-  /// To the definition that `version` of the set has. `row` is the version that the table of adapters goes
-  /// by.
-  Status adapt(Node& node, const onnx::OpSchema& now, std::int64_t version, std::int64_t row,
-               opset::Adapter adapter) {
-    const std::int64_t at = now.since_version();
-    Step step{node, at, row, {}};
-    if (adapter != nullptr) {
-      if (auto status = adapter(step); !status) return failure(node, at, status.error());
+  /// Puts ONNX's definition by other operators in the place of a node that cannot be had; `reason` where
+  /// there is none.
+  Status replace(Node& node, const onnx::OpSchema& schema, std::int64_t at, Status reason) {
+    bool has_subgraph = false;  // whose nodes are on the list as well
+    node.for_each_subgraph([&](Graph&) { has_subgraph = true; });
+    const bool has_definition = schema.HasFunction() || schema.HasContextDependentFunction();
+    if (reason.error().code != ErrorCode::kUnsupported || has_subgraph || !has_definition) return reason;
+    std::int64_t written_for = at;
+    auto parts = opset::decompose(model_, node, at, to_, written_for);
+    if (!parts) {
+      reason.error().message += ", and " + parts.error().message;
+      return reason;
     }
-    const onnx::OpSchema* then = find_schema(node.op_type, version);
-    Status status = then == nullptr || then->Deprecated()
-                        ? Status(opset::refuse("the operator does not exist there"))
-                        : opset::fit(node, now, *then);
-    if (!status) return failure(node, at, status.error());
+    for (Node* part : *parts) add(*part, written_for);
+    return {};
+  }
+
+  Status adapt(Node& node, const onnx::OpSchema& now, opset::Adapter adapter, std::int64_t version) {
+    if (adapter == nullptr) return {};
+    Step step{node, {}};
+    if (auto status = adapter(step); !status) return failure(node, now.since_version(), status.error());
     for (Node* added : step.added) add(*added, version);
     return {};
+  }
+
+  /// To the definition that `version` of the set has.
+  Status fit(Node& node, const onnx::OpSchema& now, std::int64_t version) {
+    const onnx::OpSchema* then = find_schema(node.op_type, version);
+    const Status status = then == nullptr || then->Deprecated()
+                              ? Status(opset::refuse("the operator does not exist there"))
+                              : opset::fit(node, now, *then);
+    return status ? Status{} : Status(failure(node, now.since_version(), status.error()));
   }
 
   const Model& model_;

@@ -1,5 +1,6 @@
 #include "passes/infer_shapes.h"
 
+#include <google/protobuf/arena.h>
 #include <onnx/shape_inference/implementation.h>
 
 #include "graph/proto.h"
@@ -53,25 +54,24 @@ Status take_graph(const onnx::GraphProto& proto, Graph& graph) {
 }  // namespace
 
 Status infer_shapes(Model& model) {
-  Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
-  // Inference looks at the numbers of small tensors only; a marked one must not be mistaken for an empty one.
-  for_each_tensor(skeleton.proto, [](onnx::TensorProto& tensor) {
-    if (marker_index(tensor) >= 0) tensor.set_data_location(onnx::TensorProto::EXTERNAL);
-  });
-  const int nodes_before = skeleton.proto.graph().node_size();
+  // Inference allocates and frees as much as it computes.
+  google::protobuf::Arena arena;
+  auto& proto = *google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
+  to_bare_proto(model, kPayloadThresholdBytes, proto);
+  const int nodes_before = proto.graph().node_size();
   try {
     onnx::ShapeInferenceOptions options;
     options.check_type = true;
     options.error_mode = 0;  // a node that cannot be inferred leaves its outputs unknown
     options.enable_data_propagation = true;
-    onnx::shape_inference::InferShapes(skeleton.proto, onnx::OpSchemaRegistry::Instance(), options);
+    onnx::shape_inference::InferShapes(proto, onnx::OpSchemaRegistry::Instance(), options);
   } catch (const std::exception& failure) {
     return make_error(ErrorCode::kInvalidModel, std::string("shape inference failed: ") + failure.what());
   }
-  if (skeleton.proto.graph().node_size() != nodes_before) {
+  if (proto.graph().node_size() != nodes_before) {
     return make_error(ErrorCode::kInternal, "shape inference changed the graph");
   }
-  return take_graph(skeleton.proto.graph(), *model.graph);
+  return take_graph(proto.graph(), *model.graph);
 }
 
 Status fix_input_shape(Model& model, const std::string& input, const Shape& shape) {
@@ -91,6 +91,7 @@ Status fix_input_shape(Model& model, const std::string& input, const Shape& shap
   if (!value->type.shape) value->type.shape.emplace(shape.size());
   for (std::size_t i = 0; i < shape.size(); ++i) {
     Dim& dim = (*value->type.shape)[i];
+    if (shape[i] == kOpenSize) continue;
     const bool clash = shape[i] < 0 || (dim.known() && *dim.size != shape[i]);
     const auto bound = dim.symbol.empty() ? symbols.end() : symbols.find(dim.symbol);
     if (clash || (bound != symbols.end() && bound->second != shape[i])) {

@@ -13,9 +13,12 @@ namespace tarmac {
 /// as they are. Errors: kInvalidModel when declared and inferred types contradict each other.
 Status infer_shapes(Model& model);
 
-/// Gives a model input a concrete shape, e.g. for a fixed profile; symbols with the same name follow in the
-/// other inputs. Types of inner values are cleared and inferred again. Errors: kNotFound, kInvalidInput
-/// (rank, fixed sizes).
+/// A size that fix_input_shape() leaves as it is.
+inline constexpr std::int64_t kOpenSize = -1;
+
+/// Gives a model input a concrete shape, or some sizes of one (kOpenSize elsewhere), e.g. for a fixed
+/// profile; symbols with the same name follow in the other inputs. Types of inner values are cleared and
+/// inferred again. Errors: kNotFound, kInvalidInput (rank, fixed sizes).
 Status fix_input_shape(Model& model, const std::string& input, const Shape& shape);
 
 }  // namespace tarmac

@@ -28,9 +28,9 @@ Result<Function> body_of(const onnx::OpSchema& schema, const Skeleton& skeleton,
   if (schema.HasFunction()) {
     written_for = choose(schema.function_opset_versions(), to);
     const onnx::FunctionProto* found = schema.GetFunction(static_cast<int>(written_for));
-    if (found == nullptr) return refuse("ONNX has no definition of it by other operators");
+    if (found == nullptr) return refuse("its definition by other operators cannot be had");
     body = *found;
-  } else if (schema.HasContextDependentFunction()) {
+  } else {
     written_for = choose(schema.context_dependent_function_opset_versions(), to);
     std::vector<onnx::TypeProto> types;
     for (const Value* input : node.inputs()) {
@@ -40,8 +40,6 @@ Result<Function> body_of(const onnx::OpSchema& schema, const Skeleton& skeleton,
     const onnx::FunctionBodyBuildContextImpl context(call, types);
     if (!schema.BuildContextDependentFunction(context, body, static_cast<int>(written_for)))
       return refuse("ONNX's definition of it by other operators needs types that are not known");
-  } else {
-    return refuse("ONNX has no definition of it by other operators");
   }
   // Outputs that the call leaves out need not be computed in the body.
   while (body.output_size() > call.output_size()) body.mutable_output()->RemoveLast();

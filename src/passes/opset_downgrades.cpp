@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "passes/inline_call.h"
 #include "passes/opset_step.h"
 #include "tensor/codec.h"
 
@@ -277,6 +278,7 @@ Status dropout_12(Step& step) {
   const auto training = step.integers(2);
   if (step.node.input(2) != nullptr && (!training || training->size() != 1 || training->front() != 0))
     return refuse("it cannot train there");
+  if (step.node.output(1) != nullptr) return refuse("its mask is not defined there outside training");
   step.node.truncate_inputs(1);
   step.node.attributes.erase("seed");
   return {};
@@ -455,6 +457,11 @@ Status range_27(Step& step) {
   return {};
 }
 
+Status constant_12(Step& step) {
+  normalize_constant(step.node);
+  return {};
+}
+
 Status mod_28(Step& step) {
   if (step.node.attribute_or<std::int64_t>("fmod", 0) == 0 &&
       (step.dtype() == DType::kUndefined || is_floating_point(step.dtype())))
@@ -479,6 +486,7 @@ constexpr Row kRows[] = {
     {"Clip", 11, clip_11},
     {"Compress", 11, axis_11},
     {"Concat", 11, axis_11},
+    {"Constant", 12, constant_12},
     {"DFT", 20, dft_20},
     {"DequantizeLinear", 13, quantize_13},
     {"DequantizeLinear", 23, dequantize_23},

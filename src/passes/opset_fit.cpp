@@ -48,7 +48,7 @@ Status check_values(const std::vector<Value*>& values, const std::vector<Formal>
     }
     if (!takes(*formal, values[i]->type)) {
       return refuse(std::string(kind) + " '" + formal->GetName() + "' cannot be " +
-                    to_string(values[i]->type.dtype) + " there");
+                    to_string(values[i]->type) + " there");
     }
   }
   for (std::size_t i = values.size(); i < formals.size(); ++i) {

@@ -14,9 +14,7 @@ namespace tarmac::opset {
 /// What an adapter works on. It first decides whether it can, and then rewrites.
 struct Step {
   Node& node;
-  std::int64_t from;         ///< since_version of the definition that the node follows
-  std::int64_t to;           ///< since_version of the one that it shall follow
-  std::vector<Node*> added;  ///< nodes that the adapter made, written for version `to`
+  std::vector<Node*> added;  ///< nodes that the adapter made, written for the version that it leads to
 
   [[nodiscard]] Graph& graph() const { return node.graph(); }
   /// The numbers of a constant integer input; nullopt when it is absent or computed.
@@ -57,8 +55,8 @@ const onnx::OpSchema* find_schema(const std::string& op_type, std::int64_t versi
 Status fit(Node& node, const onnx::OpSchema& from, const onnx::OpSchema& to);
 
 /// Replaces the node, which follows the set's version `at`, by ONNX's definition of it through other
-/// operators; the best one for reaching version `to`. `written_for` tells which version that is. Refuses
-/// where there is none.
+/// operators; the best one for reaching version `to`. `written_for` tells which version that is. It must
+/// have one; refuses where that does not fit the node's types.
 Result<std::vector<Node*>> decompose(const Model& model, Node& node, std::int64_t at, std::int64_t to,
                                      std::int64_t& written_for);
 

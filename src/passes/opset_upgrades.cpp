@@ -27,11 +27,9 @@ Status batch_normalization_9(Step& step) {
 
 /// Until then, extra outputs meant training.
 Status batch_normalization_14(Step& step) {
-  for (std::size_t i = 1; i < step.node.outputs().size(); ++i) {
-    if (step.node.output(i) != nullptr && !step.node.output(i)->unused())
-      return refuse("its training outputs are computed otherwise since");
-  }
-  return {};
+  return step.node.outputs().size() == 1
+             ? Status{}
+             : Status(refuse("its training outputs are computed otherwise since"));
 }
 
 Status scan_9(Step& /*step*/) { return refuse("the batch dimension and sequence lengths exist no more"); }
@@ -49,6 +47,11 @@ Status upsample_9(Step& step) {
 Status upsample_10(Step& step) {
   step.node.op_type = "Resize";
   return {};
+}
+
+/// The mask had the data's type.
+Status dropout_10(Step& step) {
+  return step.node.output(1) == nullptr ? Status{} : Status(refuse("its mask becomes bool"));
 }
 
 Status resize_11(Step& step) {
@@ -193,6 +196,7 @@ constexpr Row kRows[] = {
     {"BatchNormalization", 14, batch_normalization_14},
     {"Clip", 11, clip_11},
     {"DFT", 20, dft_20},
+    {"Dropout", 10, dropout_10},
     {"Dropout", 12, dropout_12},
     {"GridSample", 20, grid_sample_20},
     {"Hardmax", 13, softmax_13},

@@ -25,6 +25,8 @@ constexpr Probe kProbes[] = {
     {"", "BatchNormalization",
      "g (float[1,4,3,3] x, float[4] s, float[4] b, float[4] m, float[4] v) => (float[1,4,3,3] y) "
      "{ y = BatchNormalization (x, s, b, m, v) }"},
+    {"", "Cast", "g (float[2,3] x) => (int64[2,3] y) { y = Cast <to = 7> (x) }"},
+    {"", "Concat", "g (float[2,3] x, float[2,3] z) => (float[2,6] y) { y = Concat <axis = 1> (x, z) }"},
     {"", "Conv", "g (float[1,4,5,5] x, float[2,4,3,3] w) => (float[1,2,3,3] y) { y = Conv (x, w) }"},
     {"", "ConvTranspose",
      "g (float[1,4,5,5] x, float[4,2,3,3] w) => (float[1,2,7,7] y) { y = ConvTranspose (x, w) }"},

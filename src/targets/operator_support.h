@@ -13,7 +13,7 @@
 namespace tarmac {
 
 /// The operators that each of some targets runs. Answers are remembered for the life of the process; the
-/// first question about an operator compiles a model of one node (milliseconds). Thread-safe.
+/// first question about an operator gives the engine a model of one node (milliseconds). Thread-safe.
 class TargetSupport final : public OperatorSupport {
  public:
   /// `targets` must outlive it; with none, nothing is accepted.

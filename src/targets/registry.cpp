@@ -49,6 +49,17 @@ const char* to_string(Verdict verdict) {
   return "?";
 }
 
+Status Target::knows(const Model& model) {
+  CompileOptions options;
+  options.cores = 1;
+  TARMAC_TRY(const auto verdicts, check(model, options, no_progress()));
+  for (const NodeVerdict& verdict : verdicts) {
+    if (verdict.verdict == Verdict::kRefused)
+      return make_error(ErrorCode::kUnsupported, verdict.reason, verdict.node);
+  }
+  return {};
+}
+
 const std::vector<Target*>& all_targets() {
   static const std::vector<Target*> targets{
       &openvino_target(), &onnxruntime_target(), &cuda_target(), &tensorrt_target(), &null_target(),

@@ -93,6 +93,9 @@ class Target {
   /// every node alone but not the model, one more entry without a node name carries its reason.
   virtual Result<std::vector<NodeVerdict>> check(const Model& model, const CompileOptions& options,
                                                  Progress& progress) = 0;
+  /// Whether the engine has every operator of a small model: what check() says of it, or what can be had of
+  /// the engine sooner than by compiling. Errors: kUnsupported with the reason.
+  virtual Status knows(const Model& model);
   /// Refuses (kUnsupported, naming the first node and the remedy) what check() would refuse.
   virtual Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                                       Progress& progress) = 0;

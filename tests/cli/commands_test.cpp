@@ -5,6 +5,7 @@
 
 #include "cli/child_program.h"
 #include "cli/scene.h"
+#include "graph/model_io.h"
 
 namespace tarmac::test {
 namespace {
@@ -101,6 +102,28 @@ TEST(Optimize, FixesShapes) {
       run_tarmac({"optimize", scene.model(), "-o", scene.path("p.onnx"), "--fix-shape", "image:2x4x8x8"});
   EXPECT_EQ(wrong.exit_status, 4) << wrong.err;
   EXPECT_FALSE(fs::exists(scene.path("p.onnx")));
+}
+
+TEST(Optimize, FixesSomeSizesAndLeavesTheOthersOpen) {
+  const Scene scene;
+  (void)run_json({"optimize", scene.model(), "-o", scene.path("o.onnx"), "--fix-shape", "image:?x3x8x8"});
+  const json shape = run_json({"inspect", scene.path("o.onnx")})["inputs"][0]["shape"];
+  EXPECT_FALSE(shape[0].is_number()) << shape;
+  EXPECT_EQ(shape[3], 8);
+}
+
+TEST(Optimize, ConvertsToTheOpsetThatItIsTold) {
+  const Scene scene;
+  for (const int opset : {13, 21}) {
+    (void)run_json({"optimize", scene.model(), "-o", scene.path("o.onnx"), "--opset", std::to_string(opset),
+                    "--verify"});
+    EXPECT_EQ(expect_ok(load_model(scene.path("o.onnx"))).opset(), opset);
+  }
+  EXPECT_EQ(run_tarmac({"optimize", scene.model(), "-o", scene.path("p.onnx"), "--opset", "99"}).exit_status,
+            2);
+  EXPECT_EQ(
+      run_tarmac({"optimize", scene.model(), "-o", scene.path("p.onnx"), "--target", "abacus"}).exit_status,
+      2);
 }
 
 TEST(Optimize, ListsThePasses) { EXPECT_GE(run_json({"optimize", "--list-passes"})["passes"].size(), 6U); }

@@ -79,6 +79,24 @@ TEST_F(Deploy, RefusesPicturesThatServeCalibrationAndEvaluation) {
   EXPECT_FALSE(std::filesystem::exists(options_.output_folder));
 }
 
+TEST_F(Deploy, FixesTheSizesThatAProfileLeavesNoChoiceFor) {
+  Target& target = *expect_ok(find_target("openvino"));
+  const Dataset data = expect_ok(Dataset::open(contract_, *contract_.calibration));
+  const auto check_inputs = [&](std::int64_t largest_batch) {
+    contract_.profiles.at("image").max[0] = largest_batch;
+    report::DeployReport report;
+    const auto variants = expect_ok(make_variants(contract_, expect_ok(load_source(contract_)).model, &data,
+                                                  {&target}, report, no_progress()));
+    for (const Variant& variant : variants) {
+      EXPECT_EQ(variant.model.graph->inputs()[0]->type.static_shape().has_value(),
+                largest_batch == 1 && variant.name != "original")
+          << variant.name;
+    }
+  };
+  check_inputs(1);
+  check_inputs(8);
+}
+
 TEST_F(Deploy, CalibrationMemoryDoesNotGrowWithTheNumberOfPictures) {
   if (!reset_peak_memory()) GTEST_SKIP() << "the system does not let a process reset its peak memory";
   Target& target = *expect_ok(find_target("openvino"));

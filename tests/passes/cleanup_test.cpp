@@ -31,6 +31,15 @@ TEST(EliminateNoOps, RemovesTransposeCastPadAndReshapeThatChangeNothing) {
                  opset17("g (float[2,3] x) => (float[2,3] y) { y = Relu (x) }"));
 }
 
+TEST(EliminateNoOps, RemovesFlatteningOfAVectorOfAnyLength) {
+  expect_rewrite("eliminate_no_ops", opset17(R"(g (float[N] x) => (float[M] y) <int64[1] flat = {-1}> {
+    a = Neg (x)
+    b = Reshape (a, flat)
+    y = Relu (b)
+  })"),
+                 opset17("g (float[N] x) => (float[M] y) { a = Neg (x) y = Relu (a) }"));
+}
+
 TEST(EliminateNoOps, RemovesAdditionOfZeroAndMultiplicationByOne) {
   expect_rewrite("eliminate_no_ops", opset17(R"(g (float[2,3] x) => (float[2,3] y)
     <float zero = {0.0}, float[1] one = {1.0}> {

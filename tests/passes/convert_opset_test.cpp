@@ -132,6 +132,20 @@ TEST(ConvertOpset, ReachesNestedGraphs) {
   });
 }
 
+TEST(ConvertOpset, DropsOutputsThatNobodyReadsWhereTheyMeanTraining) {
+  expect_conversion(
+      with_opset(7, 13,
+                 R"(g (float[1,2,3] x, float[2] s, float[2] b, float[2] m, float[2] v) => (float[1,2,3] y) {
+      y, n, o, p, q = BatchNormalization (x, s, b, m, v) })"),
+      15,
+      with_opset(8, 15,
+                 R"(g (float[1,2,3] x, float[2] s, float[2] b, float[2] m, float[2] v) => (float[1,2,3] y) {
+      y = BatchNormalization (x, s, b, m, v) })"));
+  expect_conversion(
+      with_opset(3, 7, R"(g (float[2] x) => (float[2] y) { a, mask = Dropout (x) y = Relu (a) })"), 17,
+      with_opset(8, 17, R"(g (float[2] x) => (float[2] y) { a = Dropout (x) y = Relu (a) })"));
+}
+
 TEST(ConvertOpset, LeavesTheModelUntouchedWhereItCannot) {
   struct Case {
     const char* graph;

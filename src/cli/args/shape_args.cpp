@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "passes/infer_shapes.h"
+
 namespace tarmac::cli {
 namespace {
 
@@ -47,6 +49,21 @@ Result<Shape> parse_shape(const std::string& text) {
 Result<std::pair<std::string, Shape>> parse_named_shape(const std::string& text) {
   TARMAC_TRY(auto named, split_name(text, "input:1x3x224x224"));
   TARMAC_TRY(auto shape, parse_shape(named.second));
+  return std::pair{std::move(named.first), std::move(shape)};
+}
+
+Result<std::pair<std::string, Shape>> parse_open_shape(const std::string& text) {
+  TARMAC_TRY(auto named, split_name(text, "input:1x3x?x?"));
+  Shape shape;
+  for (const std::string& part : split(named.second, 'x')) {
+    if (part == "?") {
+      shape.push_back(kOpenSize);
+      continue;
+    }
+    TARMAC_TRY(const Shape size, parse_shape(part));
+    if (size.empty()) return bad_shape(named.second);
+    shape.push_back(size.front());
+  }
   return std::pair{std::move(named.first), std::move(shape)};
 }
 

@@ -18,6 +18,9 @@ Result<Shape> parse_shape(const std::string& text);
 /// kUsage.
 Result<std::pair<std::string, Shape>> parse_named_shape(const std::string& text);
 
+/// The same with '?' for sizes that are left open (kOpenSize): "NAME:1x3x?x?".
+Result<std::pair<std::string, Shape>> parse_open_shape(const std::string& text);
+
 /// Each text is "NAME:MIN,OPT,MAX" (or one shape for all three), several of them in one text separated by
 /// semicolons: one profile. Errors: kUsage, also when a size of OPT is not between those of MIN and MAX.
 Result<PlanProfile> parse_profile(const std::string& text);

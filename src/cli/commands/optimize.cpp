@@ -77,7 +77,7 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   // Copies share the weights' bytes.
   const Model original = args.verify ? clone_model(model) : Model();
   for (const std::string& text : args.shapes) {
-    TARMAC_TRY(const auto named, parse_named_shape(text));
+    TARMAC_TRY(const auto named, parse_open_shape(text));
     TARMAC_CHECK_OK(fix_input_shape(model, named.first, named.second));
   }
   const Model before = args.verify ? clone_model(model) : Model();
@@ -124,7 +124,9 @@ void add_optimize(Commands& commands) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command
-      .add_option("--fix-shape", args->shapes, "Give an input a fixed shape; repeat it for further inputs")
+      .add_option(
+          "--fix-shape", args->shapes,
+          "Give an input a fixed shape, with ? for sizes left open (1x3x?x?); repeat it for further inputs")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
   command

@@ -83,6 +83,16 @@ class OpenvinoTarget final : public Target {
     return check_nodes(model, {known_issues(), compile, {}, {}}, probes_, progress);
   }
 
+  /// Reading says what OpenVINO lacks; its plugin runs all that it reads, natively or by a reference.
+  Status knows(const Model& model) override {
+    TARMAC_CHECK_OK(refuse_known_issues(known_issues(), model, "OpenVINO"));
+    TARMAC_TRY(const EngineModel engine_model, make_engine_model(model));
+    return guarded(ErrorCode::kUnsupported, "OpenVINO cannot read the model", [&]() -> Status {
+      (void)core().read_model(engine_model.bytes, ov::Tensor());
+      return {};
+    });
+  }
+
   Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                               Progress& /*progress*/) override {
     TARMAC_CHECK_OK(refuse_known_issues(known_issues(), model, "OpenVINO"));

@@ -246,7 +246,9 @@ Value* AttentionRewriter::added_axes(Value* value, const std::vector<std::int64_
 }
 
 SymbolicShape AttentionRewriter::joined_shape(const AttentionCore& core, const HeadForm& form) const {
-  const SymbolicShape& shape = *shapes_.shape(core.result);
+  SymbolicShape shape(core.rank, SymbolicDim::of(1));
+  for (std::size_t i = 0; i < core.rank; ++i)
+    shape[static_cast<std::size_t>(core.result_permutation[i])] = (*shapes_.shape(core.result))[i];
   const SymbolicDim heads = SymbolicDim::of(form.query_heads);
   if (core.rank == 4) return {shape[0], shape[2], shape[1].times(shape[3])};
   return {shape[0].divided_by(heads).value_or(shape[0]), shape[1], shape[2].times(heads)};

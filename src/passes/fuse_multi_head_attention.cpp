@@ -31,7 +31,10 @@ Status fuse_multi_head_attention(Model& model, PassContext& context) {
     if (!form || form->query_heads != form->key_heads ||
         standard_is_as_good(form->key_length, model, context))
       return;
-    const auto hidden = rewriter.shapes().shape(core.query)->back().times(SymbolicDim::of(form->query_heads));
+    const AttentionOperand& found = core.query;
+    const SymbolicShape& query_shape = *rewriter.shapes().shape(found.value);
+    const auto hidden = query_shape[static_cast<std::size_t>(found.permutation.back())].times(
+        SymbolicDim::of(form->query_heads));
     std::string why = rewriter.check_masks(core, form->query_heads);
     if (why.empty())
       why = rewriter.contradiction(form->query_heads,

@@ -138,6 +138,30 @@ g (float[2,4,6,8] q, float[2,2,9,8] k, float[2,2,9,8] v) => (float[2,4,6,8] y)
   y = MatMul (p, vr)
 })";
 
+/// Einsum, with heads left where the Reshape put them.
+inline constexpr const char* kEinsum = R"(
+g (float[2,6,32] q, float[2,9,32] k, float[2,9,32] v) => (float[2,6,32] y)
+<int64[4] s4 = {2, -1, 4, 8}, int64[3] join = {2, 6, 32}, float c = {0.35355338}> {
+  q4 = Reshape (q, s4)
+  k4 = Reshape (k, s4)
+  v4 = Reshape (v, s4)
+  raw = Einsum <equation = "bqhd,bkhd->bhqk"> (q4, k4)
+  scores = Mul (raw, c)
+  p = Softmax <axis = -1> (scores)
+  o = Einsum <equation = "bhqk, bkhd -> bqhd"> (p, v4)
+  y = Reshape (o, join)
+})";
+
+/// YOLO's attention over channels-first maps: Vᵀ·Pᵀ, so that the result is channels-first again.
+inline constexpr const char* kChannelsFirst = R"(
+g (float[2,4,8,6] q, float[2,4,8,9] k, float[2,4,5,9] v) => (float[2,4,5,6] y) {
+  qt = Transpose <perm = [0, 1, 3, 2]> (q)
+  scores = MatMul (qt, k)
+  p = Softmax <axis = -1> (scores)
+  pt = Transpose <perm = [0, 1, 3, 2]> (p)
+  y = MatMul (v, pt)
+})";
+
 /// One head without an axis for it, as in non-local blocks.
 inline constexpr const char* kOneHead = R"(
 g (float[2,6,8] q, float[2,9,8] k, float[2,9,8] v) => (float[2,6,8] y) {
@@ -162,7 +186,7 @@ g (float[2,4,6,8] q, float[2,4,9,8] k, float[2,4,9,8] v, bool[6,9] keep) => (flo
 
 inline const std::vector<std::string>& attention_graphs() {
   static const std::vector<std::string> graphs = {kTorchSdpa, kBert,         kViT,     kTorchMha,
-                                                  kSwin,      kGroupedQuery, kOneHead, kGuarded};
+                                                  kSwin,      kGroupedQuery, kOneHead, kGuarded, kEinsum, kChannelsFirst};
   return graphs;
 }
 

@@ -95,6 +95,33 @@ TEST(FuseAttention, TakesKeysAndValuesBeforeTheyAreRepeated) {
   EXPECT_EQ(found.graph->nodes().front()->input(2)->name(), "v");
 }
 
+TEST(FuseAttention, ReadsEinsum) {
+  expect_fused(kEinsum, R"(g (float[2,6,32] q, float[2,9,32] k, float[2,9,32] v) => (float[2,6,32] y)
+<int64[4] s4 = {2, -1, 4, 8}, int64[3] join = {2, 6, 32}, float c = {0.35355338}> {
+  y = Attention <q_num_heads = 4, kv_num_heads = 4, scale = 0.35355338> (q, k, v)
+})");
+}
+
+TEST(FuseAttention, LeavesEinsumThatIsNoAttention) {
+  // A sum over the heads of K; an ellipsis, which is not read.
+  for (const char* equation : {"bqhd,bkgd->bhqk", "...qhd,...khd->...hqk"}) {
+    std::string text = kEinsum;
+    const std::string known = "bqhd,bkhd->bhqk";
+    expect_untouched(text.replace(text.find(known), known.size(), equation));
+  }
+}
+
+TEST(FuseAttention, TurnsChannelsFirstAround) {
+  expect_fused(kChannelsFirst,
+               R"(g (float[2,4,8,6] q, float[2,4,8,9] k, float[2,4,5,9] v) => (float[2,4,5,6] y) {
+  qt = Transpose <perm = [0, 1, 3, 2]> (q)
+  kt = Transpose <perm = [0, 1, 3, 2]> (k)
+  vt = Transpose <perm = [0, 1, 3, 2]> (v)
+  o = Attention <scale = 1.0> (qt, kt, vt)
+  y = Transpose <perm = [0, 1, 3, 2]> (o)
+})");
+}
+
 TEST(FuseAttention, TakesOneHeadWithoutAnAxis) {
   expect_fused(kOneHead, R"(g (float[2,6,8] q, float[2,9,8] k, float[2,9,8] v) => (float[2,6,8] y) {
   y = Attention <q_num_heads = 1, kv_num_heads = 1, scale = 1.0> (q, k, v)

@@ -48,6 +48,17 @@ bool is_identity(const std::vector<std::int64_t>& permutation) {
   return std::is_sorted(permutation.begin(), permutation.end());
 }
 
+/// The Transposes on the way from `source`, exclusive, to the end.
+int transposes_after(const AxisLayout& layout, const Value* source) {
+  int count = 0;
+  bool after = false;
+  for (const LayoutStep& step : layout.steps) {
+    count += after && step.value->producer()->is("Transpose") ? 1 : 0;
+    after = after || step.value == source;
+  }
+  return count;
+}
+
 /// The step of the way that holds the projection, and the factor from there on. The first with the fewest
 /// nodes.
 std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
@@ -203,6 +214,7 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
         as_is = here.axes[i] == wanted[static_cast<std::size_t>(order[i])];
       HeadResult result;
       result.replaced = here.value;
+      result.transposes = transposes_after(*layout, core.result);
       if (!is_identity(order)) result.permutation = order;
       if (!shapes_go_too(*layout, !as_is)) continue;
       if (as_is && is_identity(order)) return result;
@@ -247,6 +259,12 @@ std::optional<HeadForm> arrange(const AttentionCore& core, const std::array<Trac
   form.key_length = traced[1].layout.size(traced[1].length);
   auto result = find_result(core, heads[0], shapes);
   if (!result) return std::nullopt;
+  form.added_transposes = (result->permutation.empty() ? 0 : 1) - result->transposes - core.transposes;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const HeadSource& source = i == 0 ? form.query : i == 1 ? form.key : form.value;
+    form.added_transposes +=
+        (source.permutation.empty() ? 0 : 1) - transposes_after(traced[i].layout, source.value);
+  }
   form.result = *std::move(result);
   return form;
 }
@@ -269,6 +287,19 @@ std::optional<HeadForm> find_head_form(const AttentionCore& core, const Symbolic
     if (auto form = arrange(core, traced, shapes)) return form;
   }
   return std::nullopt;
+}
+
+int added_transposes(const AttentionCore& core) {
+  const auto needed = [](const std::vector<std::int64_t>& permutation) {
+    return is_identity(permutation) ? 0 : 1;
+  };
+  return needed(core.query.permutation) + needed(core.key.permutation) + needed(core.value.permutation) +
+         needed(core.result_permutation) - core.transposes;
+}
+
+bool worth_transposing(int added_transposes, const SymbolicDim& keys) {
+  constexpr std::int64_t kManyKeys = 1600;
+  return added_transposes <= 0 || (keys.known() && keys.factor() >= kManyKeys);
 }
 
 bool agree_in_batch_and_heads(const SymbolicShape& query, const SymbolicShape& key,

@@ -14,6 +14,8 @@ constexpr std::size_t kMaxAdded = 4;
 /// Scores replaced by this or less get probability 0 in every floating-point type: the lowest finite half is
 /// -65504.
 constexpr double kSurelyMasked = -6e4;
+/// Engines transpose both operands and the result of an Einsum.
+constexpr int kEinsumTransposes = 3;
 /// Constant masks are looked into up to this size.
 constexpr std::int64_t kMaxMaskElements = 1 << 24;
 
@@ -34,7 +36,7 @@ std::vector<std::int64_t> last_two_swapped(std::size_t rank) {
 }
 
 /// Takes scalar factors off, and Transposes where the operand needs one anyway.
-void peel(AttentionOperand& operand, const SymbolicShapes& shapes, double* factor) {
+void peel(AttentionOperand& operand, const SymbolicShapes& shapes, double* factor, int& transposes) {
   while (const Node* node = operand.value->producer()) {
     const auto scaling = factor != nullptr ? scaling_of(*node, shapes) : std::nullopt;
     const bool in_place = std::is_sorted(operand.permutation.begin(), operand.permutation.end());
@@ -45,6 +47,7 @@ void peel(AttentionOperand& operand, const SymbolicShapes& shapes, double* facto
       const auto inner = permutation_of(*node, operand.permutation.size());
       for (std::int64_t& axis : operand.permutation) axis = inner[static_cast<std::size_t>(axis)];
       operand.value = node->input(0);
+      ++transposes;
     } else {
       return;
     }
@@ -74,6 +77,7 @@ bool read_scores(AttentionCore& core) {
   const auto query_order = permutation_between(query, batch + row + summed);
   const auto key_order = permutation_between(key, batch + column + summed);
   if (!query_order || !key_order) return false;
+  core.transposes += kEinsumTransposes;
   core.query = {node.input(first), *query_order};
   core.key = {node.input(1 - first), *key_order};
   return true;
@@ -95,6 +99,7 @@ bool read_result(AttentionCore& core, const Value& probabilities, Node& reader) 
   core.result = product->output(0);
   core.value = {product->input(side), turned ? last_two_swapped(core.rank) : in_order(core.rank)};
   core.result_permutation = core.value.permutation;
+  core.transposes += turned ? 1 : 0;
   if (product->is("MatMul")) return true;
   const auto terms = einsum_terms(*product);
   if (!terms || turned || terms->operands.size() != 2 || terms->operands[0].size() != core.rank) return false;
@@ -109,6 +114,7 @@ bool read_result(AttentionCore& core, const Value& probabilities, Node& reader) 
   const auto value_order = permutation_between(terms->operands[1], batch + summed + width);
   const auto result_order = permutation_between(batch + row + width, terms->result);
   if (!value_order || !result_order) return false;
+  core.transposes += kEinsumTransposes;
   core.value.permutation = *value_order;
   core.result_permutation = *result_order;
   return true;
@@ -251,7 +257,7 @@ std::optional<AttentionCore> match_attention(const Node& softmax, const Symbolic
   for (AttentionOperand* operand : {&core.query, &core.key, &core.value}) {
     const SymbolicShape* dims = shapes.shape(operand->value);
     if (dims == nullptr || dims->size() != core.rank) return std::nullopt;
-    peel(*operand, shapes, operand == &core.value ? nullptr : &core.scale);
+    peel(*operand, shapes, operand == &core.value ? nullptr : &core.scale, core.transposes);
   }
   // The operator takes the root of the scale.
   if (!std::isfinite(core.scale) || core.scale <= 0.0) return std::nullopt;

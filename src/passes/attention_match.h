@@ -34,6 +34,7 @@ struct AttentionCore {
   Value* result =
       nullptr;  ///< Transpose(o, result_permutation) for the operator's o, [B, H, S, Dv] or [B, S, Dv]
   std::vector<std::int64_t> result_permutation;
+  int transposes = 0;  ///< that the match covers, so that a fusion removes them
 };
 
 /// Backwards and forwards from a Softmax. Nothing where it is no attention or something else reads what lies

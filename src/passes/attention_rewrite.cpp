@@ -33,6 +33,12 @@ std::optional<SymbolicShape> shape_of(const AddedMask& mask, const SymbolicShape
 
 }  // namespace
 
+bool has_softmax(const Model& model) {
+  bool found = false;
+  for_each_node(*model.graph, [&](const Node& node) { found = found || node.is("Softmax"); });
+  return found;
+}
+
 void AttentionRewriter::for_each(const std::function<void(const AttentionCore&)>& visit_core) {
   visit(*model_.graph, visit_core);
 }

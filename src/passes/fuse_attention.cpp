@@ -57,6 +57,8 @@ class AttentionFusion {
                        "(--fix-shape) or --heads may help");
       return;
     }
+    const SymbolicDim keys = shape_of(core.key, shapes)[core.rank - 2];
+    if (!worth_transposing(form ? form->added_transposes : added_transposes(core), keys)) return;
     const auto heads = form ? std::optional(form->query_heads) : number(query[1]);
     const auto hidden = number(query.back().times(SymbolicDim::of(heads.value_or(1))));
     std::string why = rewriter_.check_masks(core, heads.value_or(1));
@@ -119,7 +121,7 @@ class AttentionFusion {
 }  // namespace
 
 Status fuse_attention(Model& model, PassContext& context) {
-  AttentionFusion(model, context).run();
+  if (has_softmax(model)) AttentionFusion(model, context).run();
   return {};
 }
 

@@ -22,6 +22,7 @@ Status fuse_multi_head_attention(Model& model, PassContext& context) {
   const auto imported = model.opsets.find(kDomain);
   if (!context.support->accepts(kDomain, kOp, imported == model.opsets.end() ? 1 : imported->second))
     return {};
+  if (!has_softmax(model)) return {};
   AttentionRewriter rewriter(model, context);
   rewriter.for_each([&](const AttentionCore& core) {
     Node& product = *core.result->producer();
@@ -29,6 +30,7 @@ Status fuse_multi_head_attention(Model& model, PassContext& context) {
     if (core.keep != nullptr || core.result->type.dtype != DType::kFloat32) return;
     const auto form = find_head_form(core, rewriter.shapes());
     if (!form || form->query_heads != form->key_heads ||
+        !worth_transposing(form->added_transposes, form->key_length) ||
         standard_is_as_good(form->key_length, model, context))
       return;
     const AttentionOperand& found = core.query;

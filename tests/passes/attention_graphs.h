@@ -1,5 +1,5 @@
 // Attention as exporters write it, cut down to what the passes look at. All compute in opset 23, batch 2, 4
-// heads of 8, 6 queries, 9 keys where these differ.
+// heads of 8, 6 queries, 9 keys where nothing else is said.
 #pragma once
 
 #include <string>
@@ -152,9 +152,10 @@ g (float[2,6,32] q, float[2,9,32] k, float[2,9,32] v) => (float[2,6,32] y)
   y = Reshape (o, join)
 })";
 
-/// YOLO's attention over channels-first maps: Vᵀ·Pᵀ, so that the result is channels-first again.
+/// YOLO's attention over channels-first maps: Vᵀ·Pᵀ, so that the result is channels-first again;
+/// enough keys to be worth the Transposes.
 inline constexpr const char* kChannelsFirst = R"(
-g (float[2,4,8,6] q, float[2,4,8,9] k, float[2,4,5,9] v) => (float[2,4,5,6] y) {
+g (float[2,4,8,6] q, float[2,4,8,1600] k, float[2,4,5,1600] v) => (float[2,4,5,6] y) {
   qt = Transpose <perm = [0, 1, 3, 2]> (q)
   scores = MatMul (qt, k)
   p = Softmax <axis = -1> (scores)
@@ -185,8 +186,8 @@ g (float[2,4,6,8] q, float[2,4,9,8] k, float[2,4,9,8] v, bool[6,9] keep) => (flo
 })";
 
 inline const std::vector<std::string>& attention_graphs() {
-  static const std::vector<std::string> graphs = {kTorchSdpa, kBert,         kViT,     kTorchMha,
-                                                  kSwin,      kGroupedQuery, kOneHead, kGuarded, kEinsum, kChannelsFirst};
+  static const std::vector<std::string> graphs = {
+      kTorchSdpa, kBert, kViT, kTorchMha, kSwin, kGroupedQuery, kOneHead, kGuarded, kEinsum, kChannelsFirst};
   return graphs;
 }
 

@@ -48,6 +48,17 @@ bool is_identity(const std::vector<std::int64_t>& permutation) {
   return std::is_sorted(permutation.begin(), permutation.end());
 }
 
+/// The Transposes on the way from `source`, exclusive, to the end.
+int transposes_after(const AxisLayout& layout, const Value* source) {
+  int count = 0;
+  bool after = false;
+  for (const LayoutStep& step : layout.steps) {
+    count += after && step.value->producer()->is("Transpose") ? 1 : 0;
+    after = after || step.value == source;
+  }
+  return count;
+}
+
 /// The step of the way that holds the projection, and the factor from there on. The first with the fewest
 /// nodes.
 std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
@@ -85,14 +96,11 @@ std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
   return best;
 }
 
-std::optional<Traced> trace(Value* value, const std::vector<std::int64_t>& permutation,
-                            const SymbolicShapes& shapes, bool scalars) {
-  auto layout = trace_layout(value, shapes, scalars);
+std::optional<Traced> trace(const AttentionOperand& operand, const SymbolicShapes& shapes, bool scalars) {
+  auto layout = trace_layout(operand.value, shapes, scalars);
   if (!layout) return std::nullopt;
   const auto& axes = layout->steps.back().axes;
-  const auto axis = [&](std::size_t i) {
-    return permutation.empty() ? axes[i] : axes[static_cast<std::size_t>(permutation[i])];
-  };
+  const auto axis = [&](std::size_t i) { return axes[static_cast<std::size_t>(operand.permutation[i])]; };
   Traced traced;
   traced.rank = axes.size();
   traced.batch = axis(0);
@@ -156,13 +164,16 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
                                       const SymbolicShapes& shapes) {
   auto layout = start_layout(core.result, shapes);
   if (!layout) return std::nullopt;
+  // Where the operator's axes are in the result.
+  std::vector<std::size_t> place(core.rank);
+  for (std::size_t i = 0; i < core.rank; ++i) place[static_cast<std::size_t>(core.result_permutation[i])] = i;
   std::optional<std::size_t> head_atom;  // the outermost
   if (core.rank == 4) {
-    const AtomGroup& group = layout->steps.front().axes[1];
+    const AtomGroup& group = layout->steps.front().axes[place[1]];
     if (!group.empty()) head_atom = group.front();
   } else if (heads > 1) {
     // The axis of rank 3 holds batch and heads.
-    AtomGroup& group = layout->steps.front().axes[0];
+    AtomGroup& group = layout->steps.front().axes[place[0]];
     if (group.size() != 1) return std::nullopt;
     const auto batch = layout->atoms[group.front()].size.divided_by(SymbolicDim::of(heads));
     if (!batch) return std::nullopt;
@@ -178,16 +189,17 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
   std::optional<HeadResult> best;
   for (int consumed = 0;; ++consumed) {
     const std::vector<AtomGroup>& first = layout->steps.front().axes;
-    AtomGroup batch = first[0];
+    AtomGroup batch = first[place[0]];
     AtomGroup head_group;
     if (core.rank == 4) {
-      head_group = first[1];
+      head_group = first[place[1]];
     } else if (head_atom) {
       const auto at = std::find(batch.begin(), batch.end(), *head_atom);
       head_group.assign(at, batch.end());
       batch.erase(at, batch.end());
     }
-    const Groups wanted = {batch, first[core.rank - 2], joined(head_group, first[core.rank - 1])};
+    const Groups wanted = {batch, first[place[core.rank - 2]],
+                           joined(head_group, first[place[core.rank - 1]])};
     const LayoutStep& here = layout->steps.back();
     // wanted[p[i]] = axes[i] makes the axes out of the operator's result.
     std::vector<std::int64_t> order = {0, 1, 2};
@@ -202,6 +214,7 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
         as_is = here.axes[i] == wanted[static_cast<std::size_t>(order[i])];
       HeadResult result;
       result.replaced = here.value;
+      result.transposes = transposes_after(*layout, core.result);
       if (!is_identity(order)) result.permutation = order;
       if (!shapes_go_too(*layout, !as_is)) continue;
       if (as_is && is_identity(order)) return result;
@@ -246,6 +259,12 @@ std::optional<HeadForm> arrange(const AttentionCore& core, const std::array<Trac
   form.key_length = traced[1].layout.size(traced[1].length);
   auto result = find_result(core, heads[0], shapes);
   if (!result) return std::nullopt;
+  form.added_transposes = (result->permutation.empty() ? 0 : 1) - result->transposes - core.transposes;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const HeadSource& source = i == 0 ? form.query : i == 1 ? form.key : form.value;
+    form.added_transposes +=
+        (source.permutation.empty() ? 0 : 1) - transposes_after(traced[i].layout, source.value);
+  }
   form.result = *std::move(result);
   return form;
 }
@@ -253,9 +272,9 @@ std::optional<HeadForm> arrange(const AttentionCore& core, const std::array<Trac
 }  // namespace
 
 std::optional<HeadForm> find_head_form(const AttentionCore& core, const SymbolicShapes& shapes) {
-  const auto query = trace(core.query, {}, shapes, true);
-  const auto key = trace(core.key, core.key_permutation, shapes, true);
-  const auto value = trace(core.value, {}, shapes, false);
+  const auto query = trace(core.query, shapes, true);
+  const auto key = trace(core.key, shapes, true);
+  const auto value = trace(core.value, shapes, false);
   if (!query || !key || !value) return std::nullopt;
   // In rank 3 batch and heads share an axis; which atoms are heads shows in where the projections come from.
   // With none, it is attention with one head, and Q, K and V are what the operator wants.
@@ -268,6 +287,19 @@ std::optional<HeadForm> find_head_form(const AttentionCore& core, const Symbolic
     if (auto form = arrange(core, traced, shapes)) return form;
   }
   return std::nullopt;
+}
+
+int added_transposes(const AttentionCore& core) {
+  const auto needed = [](const std::vector<std::int64_t>& permutation) {
+    return is_identity(permutation) ? 0 : 1;
+  };
+  return needed(core.query.permutation) + needed(core.key.permutation) + needed(core.value.permutation) +
+         needed(core.result_permutation) - core.transposes;
+}
+
+bool worth_transposing(int added_transposes, const SymbolicDim& keys) {
+  constexpr std::int64_t kManyKeys = 1600;
+  return added_transposes <= 0 || (keys.known() && keys.factor() >= kManyKeys);
 }
 
 bool agree_in_batch_and_heads(const SymbolicShape& query, const SymbolicShape& key,

@@ -26,6 +26,7 @@ struct HeadResult {
   Value* replaced = nullptr;
   std::vector<std::int64_t> permutation;
   Value* shape = nullptr;
+  int transposes = 0;  ///< between the product and `replaced`
 };
 
 struct HeadForm {
@@ -36,10 +37,18 @@ struct HeadForm {
   SymbolicDim key_length = SymbolicDim::of(1);
   HeadSource query, key, value;
   HeadResult result;
+  int added_transposes = 0;  ///< how many more there are after the fusion than before
 };
 
 /// Nothing where heads are arranged otherwise, or would cost more nodes than they save.
 std::optional<HeadForm> find_head_form(const AttentionCore& core, const SymbolicShapes& shapes);
+
+/// The same for the operator over 4-D tensors.
+int added_transposes(const AttentionCore& core);
+
+/// Whether as many Transposes are worth it. They are not with few keys: what the fusion saves are passes over
+/// the scores.
+bool worth_transposing(int added_transposes, const SymbolicDim& keys);
 
 /// Whether Q, K and V as 4-D tensors have certainly the same batch, and as many heads, or query heads a
 /// multiple of the others: MatMul would broadcast them, the operator does not.

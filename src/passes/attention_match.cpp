@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "passes/axis_layout.h"
+#include "passes/einsum_terms.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -13,6 +14,8 @@ constexpr std::size_t kMaxAdded = 4;
 /// Scores replaced by this or less get probability 0 in every floating-point type: the lowest finite half is
 /// -65504.
 constexpr double kSurelyMasked = -6e4;
+/// Engines transpose both operands and the result of an Einsum.
+constexpr int kEinsumTransposes = 3;
 /// Constant masks are looked into up to this size.
 constexpr std::int64_t kMaxMaskElements = 1 << 24;
 
@@ -20,15 +23,101 @@ Node* sole_reader(const Value& value) {
   return value.uses().size() == 1 && !value.is_output() ? value.uses().front().node : nullptr;
 }
 
-/// Takes scalar factors off `value`.
-Value* unscaled(Value* value, const SymbolicShapes& shapes, double& factor) {
-  while (value->producer() != nullptr) {
-    const auto scaling = scaling_of(*value->producer(), shapes);
-    if (!scaling) break;
-    factor *= scaling->factor;
-    value = scaling->value;
+std::vector<std::int64_t> in_order(std::size_t rank) {
+  std::vector<std::int64_t> permutation;
+  for (std::size_t i = 0; i < rank; ++i) permutation.push_back(static_cast<std::int64_t>(i));
+  return permutation;
+}
+
+std::vector<std::int64_t> last_two_swapped(std::size_t rank) {
+  std::vector<std::int64_t> permutation = in_order(rank);
+  std::swap(permutation[rank - 1], permutation[rank - 2]);
+  return permutation;
+}
+
+/// Takes scalar factors off, and Transposes where the operand needs one anyway.
+void peel(AttentionOperand& operand, const SymbolicShapes& shapes, double* factor, int& transposes) {
+  while (const Node* node = operand.value->producer()) {
+    const auto scaling = factor != nullptr ? scaling_of(*node, shapes) : std::nullopt;
+    const bool in_place = std::is_sorted(operand.permutation.begin(), operand.permutation.end());
+    if (scaling) {
+      *factor *= scaling->factor;
+      operand.value = scaling->value;
+    } else if (node->is("Transpose") && !in_place) {
+      const auto inner = permutation_of(*node, operand.permutation.size());
+      for (std::int64_t& axis : operand.permutation) axis = inner[static_cast<std::size_t>(axis)];
+      operand.value = node->input(0);
+      ++transposes;
+    } else {
+      return;
+    }
   }
-  return value;
+}
+
+/// Q·Kᵀ by MatMul or Einsum. The scores must have their axes in order, batch and heads first.
+bool read_scores(AttentionCore& core) {
+  const Node& node = *core.scores->producer();
+  core.query = {node.input(0), in_order(core.rank)};
+  core.key = {node.input(1), last_two_swapped(core.rank)};
+  if (node.is("MatMul")) return true;
+  const auto terms = einsum_terms(node);
+  if (!terms || terms->operands.size() != 2 || terms->result.size() != core.rank) return false;
+  const std::string batch = terms->result.substr(0, core.rank - 2);
+  const char row = terms->result[core.rank - 2];
+  const char column = terms->result[core.rank - 1];
+  const std::size_t first = terms->operands[0].find(row) == std::string::npos ? 1 : 0;
+  const std::string& query = terms->operands[first];
+  const std::string& key = terms->operands[1 - first];
+  // What both have and the result has not is summed over.
+  std::string summed;
+  for (const char label : query) {
+    if (terms->result.find(label) == std::string::npos) summed += label;
+  }
+  if (summed.size() != 1) return false;
+  const auto query_order = permutation_between(query, batch + row + summed);
+  const auto key_order = permutation_between(key, batch + column + summed);
+  if (!query_order || !key_order) return false;
+  core.transposes += kEinsumTransposes;
+  core.query = {node.input(first), *query_order};
+  core.key = {node.input(1 - first), *key_order};
+  return true;
+}
+
+/// P·V by MatMul, Einsum, or turned around as Vᵀ·Pᵀ.
+bool read_result(AttentionCore& core, const Value& probabilities, Node& reader) {
+  Node* product = &reader;
+  const Value* weights = &probabilities;
+  const bool turned =
+      reader.is("Transpose") && permutation_of(reader, core.rank) == last_two_swapped(core.rank);
+  if (turned) {
+    weights = reader.output(0);
+    product = sole_reader(*weights);
+    if (product == nullptr) return false;
+  }
+  const std::size_t side = turned ? 0 : 1;  // where V is
+  if (&product->graph() != &reader.graph() || product->input(1 - side) != weights) return false;
+  core.result = product->output(0);
+  core.value = {product->input(side), turned ? last_two_swapped(core.rank) : in_order(core.rank)};
+  core.result_permutation = core.value.permutation;
+  core.transposes += turned ? 1 : 0;
+  if (product->is("MatMul")) return true;
+  const auto terms = einsum_terms(*product);
+  if (!terms || turned || terms->operands.size() != 2 || terms->operands[0].size() != core.rank) return false;
+  const std::string batch = terms->operands[0].substr(0, core.rank - 2);
+  const char row = terms->operands[0][core.rank - 2];
+  const char summed = terms->operands[0][core.rank - 1];
+  std::string width;
+  for (const char label : terms->operands[1]) {
+    if (terms->operands[0].find(label) == std::string::npos) width += label;
+  }
+  if (width.size() != 1) return false;
+  const auto value_order = permutation_between(terms->operands[1], batch + summed + width);
+  const auto result_order = permutation_between(batch + row + width, terms->result);
+  if (!value_order || !result_order) return false;
+  core.transposes += kEinsumTransposes;
+  core.value.permutation = *value_order;
+  core.result_permutation = *result_order;
+  return true;
 }
 
 /// Whether every row of a constant boolean mask leaves something to attend to.
@@ -81,7 +170,7 @@ bool walk_scores(Value* value, const Graph& within, const SymbolicShapes& shapes
                  AttentionCore& core, std::string& why) {
   Node* node = value->producer();
   if (node == nullptr || &node->graph() != &within || sole_reader(*value) == nullptr) return false;
-  if (node->is("MatMul")) {
+  if (node->is("MatMul") || node->is("Einsum")) {
     core.scores = value;
     return true;
   }
@@ -130,12 +219,11 @@ bool walk_scores(Value* value, const Graph& within, const SymbolicShapes& shapes
   return false;
 }
 
-/// Some exporters put zeros where a row of scores was all -inf, as the operator does.
-Node* reader_of_probabilities(Value& probabilities) {
-  if (Node* reader = sole_reader(probabilities)) return reader;
-  if (probabilities.uses().size() != 2 || probabilities.is_output()) return nullptr;
+/// Some exporters put zeros where a row of scores was all -inf, as the operator does: the value after that.
+Value* guarded(Value& probabilities) {
+  if (probabilities.uses().size() != 2 || probabilities.is_output()) return &probabilities;
   for (const Use& use : probabilities.uses()) {
-    Node* where = use.node;
+    const Node* where = use.node;
     if (!where->is("Where") || where->input(2) != &probabilities) continue;
     const Node* check = where->input(0) == nullptr ? nullptr : where->input(0)->producer();
     const Tensor* zero = constant_of(where->input(1));
@@ -143,9 +231,9 @@ Node* reader_of_probabilities(Value& probabilities) {
         zero->count() != 1 || sole_reader(*check->output(0)) == nullptr)
       continue;
     const auto number = to_doubles(*zero);
-    return number && number->front() == 0.0 ? sole_reader(*where->output(0)) : nullptr;
+    if (number && number->front() == 0.0) return where->output(0);
   }
-  return nullptr;
+  return &probabilities;
 }
 
 }  // namespace
@@ -160,33 +248,20 @@ std::optional<AttentionCore> match_attention(const Node& softmax, const Symbolic
   if ((last != 2 && last != 3) || (axis != -1 && axis != last)) return std::nullopt;
   AttentionCore core;
   core.rank = shape->size();
-  Node* product = reader_of_probabilities(*probabilities);
-  if (product == nullptr || !product->is("MatMul") || &product->graph() != &softmax.graph())
-    return std::nullopt;
-  const Value* left = product->input(0);
-  const bool direct = left == probabilities || (left->producer() != nullptr && left->producer()->is("Where"));
-  if (!direct || product->input(1) == left) return std::nullopt;
-  core.value = product->input(1);
-  core.result = product->output(0);
+  probabilities = guarded(*probabilities);
+  Node* reader = sole_reader(*probabilities);
+  if (reader == nullptr || &reader->graph() != &softmax.graph()) return std::nullopt;
+  if (!read_result(core, *probabilities, *reader)) return std::nullopt;
   if (!walk_scores(softmax.input(0), softmax.graph(), shapes, false, core, why)) return std::nullopt;
-  const Node& scores = *core.scores->producer();
-  core.query = unscaled(scores.input(0), shapes, core.scale);
-  core.key = unscaled(scores.input(1), shapes, core.scale);
-  for (const Value* value : {core.query, core.key, core.value}) {
-    const SymbolicShape* dims = shapes.shape(value);
+  if (!read_scores(core)) return std::nullopt;
+  for (AttentionOperand* operand : {&core.query, &core.key, &core.value}) {
+    const SymbolicShape* dims = shapes.shape(operand->value);
     if (dims == nullptr || dims->size() != core.rank) return std::nullopt;
+    peel(*operand, shapes, operand == &core.value ? nullptr : &core.scale, core.transposes);
   }
   // The operator takes the root of the scale.
   if (!std::isfinite(core.scale) || core.scale <= 0.0) return std::nullopt;
-  const Node* transpose = core.key->producer();
-  if (transpose != nullptr && transpose->is("Transpose")) {
-    core.key_permutation = permutation_of(*transpose, core.rank);
-    core.key = unscaled(transpose->input(0), shapes, core.scale);
-  } else {
-    for (std::size_t i = 0; i < core.rank; ++i) core.key_permutation.push_back(static_cast<std::int64_t>(i));
-  }
-  std::swap(core.key_permutation[core.rank - 1], core.key_permutation[core.rank - 2]);
-  return core.scale > 0.0 ? std::optional(std::move(core)) : std::nullopt;
+  return core;
 }
 
 Value* before_repetition(const Value& value, const SymbolicShapes& shapes) {

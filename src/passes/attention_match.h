@@ -16,19 +16,25 @@ struct AddedMask {
   std::int64_t windows = 0;
 };
 
+/// The tensor Transpose(value, permutation).
+struct AttentionOperand {
+  Value* value = nullptr;
+  std::vector<std::int64_t> permutation;
+};
+
 /// Rank 4: Q [B, H, S, D], K [B, H, M, D], V [B, H, M, Dv]; rank 3 without the axis of heads.
 struct AttentionCore {
   std::size_t rank = 0;
-  Value* query = nullptr;
-  Value* key = nullptr;  ///< K = Transpose(key, key_permutation)
-  std::vector<std::int64_t> key_permutation;
-  Value* value = nullptr;
+  AttentionOperand query, key, value;
   double scale = 1.0;             ///< > 0
   std::vector<AddedMask> added;   ///< masks and biases added to the scaled scores
   Value* keep = nullptr;          ///< boolean mask over the scores: what is false is left out
   bool keep_is_inverted = false;  ///< what is true is left out
   Value* scores = nullptr;        ///< Q·Kᵀ
-  Value* result = nullptr;        ///< [B, H, S, Dv] or [B, S, Dv]
+  Value* result =
+      nullptr;  ///< Transpose(o, result_permutation) for the operator's o, [B, H, S, Dv] or [B, S, Dv]
+  std::vector<std::int64_t> result_permutation;
+  int transposes = 0;  ///< that the match covers, so that a fusion removes them
 };
 
 /// Backwards and forwards from a Softmax. Nothing where it is no attention or something else reads what lies

@@ -33,6 +33,12 @@ std::optional<SymbolicShape> shape_of(const AddedMask& mask, const SymbolicShape
 
 }  // namespace
 
+bool has_softmax(const Model& model) {
+  bool found = false;
+  for_each_node(*model.graph, [&](const Node& node) { found = found || node.is("Softmax"); });
+  return found;
+}
+
 void AttentionRewriter::for_each(const std::function<void(const AttentionCore&)>& visit_core) {
   visit(*model_.graph, visit_core);
 }
@@ -246,7 +252,9 @@ Value* AttentionRewriter::added_axes(Value* value, const std::vector<std::int64_
 }
 
 SymbolicShape AttentionRewriter::joined_shape(const AttentionCore& core, const HeadForm& form) const {
-  const SymbolicShape& shape = *shapes_.shape(core.result);
+  SymbolicShape shape(core.rank, SymbolicDim::of(1));
+  for (std::size_t i = 0; i < core.rank; ++i)
+    shape[static_cast<std::size_t>(core.result_permutation[i])] = (*shapes_.shape(core.result))[i];
   const SymbolicDim heads = SymbolicDim::of(form.query_heads);
   if (core.rank == 4) return {shape[0], shape[2], shape[1].times(shape[3])};
   return {shape[0].divided_by(heads).value_or(shape[0]), shape[1], shape[2].times(heads)};

@@ -12,6 +12,9 @@
 
 namespace tarmac {
 
+/// Models without any are not worth a look at all their shapes.
+bool has_softmax(const Model& model);
+
 /// One pass over a model. Nothing is erased before finish(): the shapes are known by address.
 class AttentionRewriter {
  public:

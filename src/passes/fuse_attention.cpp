@@ -1,25 +1,32 @@
+#include <algorithm>
+
 #include "passes/attention_rewrite.h"
 #include "passes/passes.h"
 
 namespace tarmac {
 namespace {
 
+bool in_order(const AttentionOperand& operand) {
+  return std::is_sorted(operand.permutation.begin(), operand.permutation.end());
+}
+
 /// Grouped-query attention takes keys and values as they were before they were repeated.
 AttentionCore without_repetition(const AttentionCore& core, const SymbolicShapes& shapes) {
-  if (core.rank != 4 || core.key_permutation != std::vector<std::int64_t>{0, 1, 2, 3}) return core;
-  Value* key = before_repetition(*core.key, shapes);
-  Value* value = before_repetition(*core.value, shapes);
+  if (core.rank != 4 || !in_order(core.key) || !in_order(core.value)) return core;
+  Value* key = before_repetition(*core.key.value, shapes);
+  Value* value = before_repetition(*core.value.value, shapes);
   if (key == nullptr || value == nullptr || !((*shapes.shape(key))[1] == (*shapes.shape(value))[1]))
     return core;
   AttentionCore result = core;
-  result.key = key;
-  result.value = value;
+  result.key.value = key;
+  result.value.value = value;
   return result;
 }
 
-SymbolicShape permuted(const SymbolicShape& shape, const std::vector<std::int64_t>& permutation) {
+SymbolicShape shape_of(const AttentionOperand& operand, const SymbolicShapes& shapes) {
+  const SymbolicShape& from = *shapes.shape(operand.value);
   SymbolicShape result;
-  for (const std::int64_t axis : permutation) result.push_back(shape[static_cast<std::size_t>(axis)]);
+  for (const std::int64_t axis : operand.permutation) result.push_back(from[static_cast<std::size_t>(axis)]);
   return result;
 }
 
@@ -42,15 +49,16 @@ class AttentionFusion {
     const SymbolicShapes& shapes = rewriter_.shapes();
     Node& product = *found.result->producer();
     const AttentionCore core = without_repetition(found, shapes);
-    const SymbolicShape& query = *shapes.shape(core.query);
+    const SymbolicShape query = shape_of(core.query, shapes);
     const auto form = find_head_form(core, shapes);
-    const SymbolicShape key = permuted(*shapes.shape(core.key), core.key_permutation);
-    if (!form && !agree_in_batch_and_heads(query, key, *shapes.shape(core.value))) {
+    if (!form && !agree_in_batch_and_heads(query, shape_of(core.key, shapes), shape_of(core.value, shapes))) {
       context_.decline(product,
                        "Q, K and V are not known to have the same batch and number of heads; fixed shapes "
                        "(--fix-shape) or --heads may help");
       return;
     }
+    const SymbolicDim keys = shape_of(core.key, shapes)[core.rank - 2];
+    if (!worth_transposing(form ? form->added_transposes : added_transposes(core), keys)) return;
     const auto heads = form ? std::optional(form->query_heads) : number(query[1]);
     const auto hidden = number(query.back().times(SymbolicDim::of(heads.value_or(1))));
     std::string why = rewriter_.check_masks(core, heads.value_or(1));
@@ -90,13 +98,19 @@ class AttentionFusion {
   }
 
   void emit_split(const AttentionCore& core, Node& product) {
-    std::vector<Value*> inputs = {core.query, rewriter_.transposed(core.key, core.key_permutation, product),
-                                  core.value};
-    if (Value* mask = rewriter_.mask(core, 1, core.query, 2, false, product)) inputs.push_back(mask);
-    Value* attention = rewriter_.add("Attention", inputs, core.result->type.dtype,
-                                     *rewriter_.shapes().shape(core.result), product);
+    const auto turned = [&](const AttentionOperand& operand) {
+      return rewriter_.transposed(operand.value, operand.permutation, product);
+    };
+    Value* query = turned(core.query);
+    std::vector<Value*> inputs = {query, turned(core.key), turned(core.value)};
+    if (Value* mask = rewriter_.mask(core, 1, query, 2, false, product)) inputs.push_back(mask);
+    SymbolicShape shape(core.rank, SymbolicDim::of(1));
+    for (std::size_t i = 0; i < core.rank; ++i)
+      shape[static_cast<std::size_t>(core.result_permutation[i])] =
+          (*rewriter_.shapes().shape(core.result))[i];
+    Value* attention = rewriter_.add("Attention", inputs, core.result->type.dtype, shape, product);
     attention->producer()->attributes["scale"] = static_cast<float>(core.scale);
-    rewriter_.replace(*core.result, *attention);
+    rewriter_.replace(*core.result, *rewriter_.transposed(attention, core.result_permutation, product));
   }
 
   Model& model_;
@@ -107,7 +121,7 @@ class AttentionFusion {
 }  // namespace
 
 Status fuse_attention(Model& model, PassContext& context) {
-  AttentionFusion(model, context).run();
+  if (has_softmax(model)) AttentionFusion(model, context).run();
   return {};
 }
 

@@ -22,6 +22,7 @@ Status fuse_multi_head_attention(Model& model, PassContext& context) {
   const auto imported = model.opsets.find(kDomain);
   if (!context.support->accepts(kDomain, kOp, imported == model.opsets.end() ? 1 : imported->second))
     return {};
+  if (!has_softmax(model)) return {};
   AttentionRewriter rewriter(model, context);
   rewriter.for_each([&](const AttentionCore& core) {
     Node& product = *core.result->producer();
@@ -29,9 +30,13 @@ Status fuse_multi_head_attention(Model& model, PassContext& context) {
     if (core.keep != nullptr || core.result->type.dtype != DType::kFloat32) return;
     const auto form = find_head_form(core, rewriter.shapes());
     if (!form || form->query_heads != form->key_heads ||
+        !worth_transposing(form->added_transposes, form->key_length) ||
         standard_is_as_good(form->key_length, model, context))
       return;
-    const auto hidden = rewriter.shapes().shape(core.query)->back().times(SymbolicDim::of(form->query_heads));
+    const AttentionOperand& found = core.query;
+    const SymbolicShape& query_shape = *rewriter.shapes().shape(found.value);
+    const auto hidden = query_shape[static_cast<std::size_t>(found.permutation.back())].times(
+        SymbolicDim::of(form->query_heads));
     std::string why = rewriter.check_masks(core, form->query_heads);
     if (why.empty())
       why = rewriter.contradiction(form->query_heads,

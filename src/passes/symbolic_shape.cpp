@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "passes/einsum_terms.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -419,6 +420,22 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::reshaped(const Node& n
   return result;
 }
 
+std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::summed(const Node& node) const {
+  const auto terms = einsum_terms(node);
+  if (!terms) return std::nullopt;
+  MaybeShape result(terms->result.size());
+  for (std::size_t i = 0; i < terms->operands.size(); ++i) {
+    const SymbolicShape* dims = shape(node.input(i));
+    if (dims == nullptr || dims->size() != terms->operands[i].size()) return std::nullopt;
+    for (std::size_t k = 0; k < result.size(); ++k) {
+      const auto at = terms->operands[i].find(terms->result[k]);
+      // Operands may be broadcast.
+      if (at != std::string::npos && (!result[k] || result[k]->is(1))) result[k] = (*dims)[at];
+    }
+  }
+  return result;
+}
+
 std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::sliced(const Node& node,
                                                                  const SymbolicShape& in) const {
   const auto starts = integers(node.input(1));
@@ -451,6 +468,7 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
   if (among(kBroadcast, op)) return broadcast(node);
   if (op == "MatMul" || op == "Gemm") return multiplied(node);
   if (op == "Reshape") return reshaped(node);
+  if (op == "Einsum") return summed(node);
   const SymbolicShape* in = shape(node.input(0));
   if (in == nullptr) return std::nullopt;
   MaybeShape result(in->begin(), in->end());

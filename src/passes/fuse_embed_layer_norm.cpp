@@ -153,8 +153,8 @@ Result<Value*> table_of(const Addend& addend, Graph& graph) {
 
 Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& context) {
   const auto hidden = norm.is("LayerNormalization") ? vendor_norm_width(norm) : std::nullopt;
-  // The CPU kernel knows float32 only, and wants a bias.
-  if (!hidden || norm.input(2) == nullptr || norm.input(0)->type.dtype != DType::kFloat32) return false;
+  // The CPU kernel knows float32 only.
+  if (!hidden || norm.input(0)->type.dtype != DType::kFloat32) return false;
   Value& result = *norm.output(0);
   Region region(graph);
   region.take(&result, "LayerNormalization");
@@ -173,6 +173,11 @@ Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& contex
   if (!may_emit_vendor(model, context, kMicrosoftDomain, "EmbedLayerNormalization")) return false;
 
   TARMAC_TRY(Value * position_table, table_of(roles->position, graph));
+  Value* bias = norm.input(2);
+  if (bias == nullptr) {  // not optional here
+    TARMAC_TRY(Tensor zeros, from_doubles(DType::kFloat32, {*hidden}, std::vector<double>(*hidden, 0.0)));
+    bias = &graph.add_initializer(graph.fresh_name(result.name() + "_bias"), std::move(zeros));
+  }
   Value* segment_ids = roles->segment ? as_int32(roles->segment->ids, graph, norm) : nullptr;
   std::vector<Value*> inputs = {
       as_int32(roles->word.ids, graph, norm),           segment_ids,   roles->word.table, position_table,

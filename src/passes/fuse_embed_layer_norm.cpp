@@ -53,13 +53,6 @@ std::vector<Addend> take_sum(Value* value, std::int64_t hidden, Region& region) 
   return addends;
 }
 
-std::optional<std::vector<std::int64_t>> integers(const Value* value) {
-  const Tensor* tensor = constant_of(value);
-  if (tensor == nullptr) return std::nullopt;
-  auto numbers = to_int64s(*tensor);
-  return numbers ? std::optional(*std::move(numbers)) : std::nullopt;
-}
-
 /// Whether `end` is the second size of a tensor with the shape of `ids`.
 bool is_sequence_length(const Value* end, const Value& ids) {
   const Node* node = end == nullptr ? nullptr : end->producer();
@@ -69,7 +62,7 @@ bool is_sequence_length(const Value* end, const Value& ids) {
   if (node == nullptr || !node->is("Gather") || node->input(0) == nullptr) return false;
   const Node* shape = node->input(0)->producer();
   if (shape == nullptr || !shape->is("Shape") || !shape->attributes.empty()) return false;
-  const auto index = integers(node->input(1));
+  const auto index = constant_integers(node->input(1));
   const Value* of = shape->input(0);
   return index && index->size() == 1 && (index->front() == 1 || index->front() == -1) && is_ids(of) &&
          (of == &ids || same_dim((*of->type.shape)[1], (*ids.type.shape)[1]));
@@ -80,10 +73,11 @@ bool is_sequence_length(const Value* end, const Value& ids) {
 bool counts_up(const Value& positions, const Value& ids) {
   const Node* slice = positions.producer();
   if (slice == nullptr || !slice->is("Slice") || slice->inputs().size() < 4) return false;
-  const auto stored = integers(slice->input(0));
-  const auto starts = integers(slice->input(1));
-  const auto axes = integers(slice->input(3));
-  const auto steps = slice->input(4) == nullptr ? std::vector<std::int64_t>{1} : integers(slice->input(4));
+  const auto stored = constant_integers(slice->input(0));
+  const auto starts = constant_integers(slice->input(1));
+  const auto axes = constant_integers(slice->input(3));
+  const auto steps =
+      slice->input(4) == nullptr ? std::vector<std::int64_t>{1} : constant_integers(slice->input(4));
   using List = std::vector<std::int64_t>;
   if (!stored || starts != List{0} || (axes != List{1} && axes != List{-1}) || steps != List{1}) return false;
   for (std::size_t i = 0; i < stored->size(); ++i) {
@@ -179,9 +173,13 @@ Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& contex
     bias = &graph.add_initializer(graph.fresh_name(result.name() + "_bias"), std::move(zeros));
   }
   Value* segment_ids = roles->segment ? as_int32(roles->segment->ids, graph, norm) : nullptr;
-  std::vector<Value*> inputs = {
-      as_int32(roles->word.ids, graph, norm),           segment_ids,   roles->word.table, position_table,
-      roles->segment ? roles->segment->table : nullptr, norm.input(1), norm.input(2)};
+  std::vector<Value*> inputs = {as_int32(roles->word.ids, graph, norm),
+                                segment_ids,
+                                roles->word.table,
+                                position_table,
+                                roles->segment ? roles->segment->table : nullptr,
+                                norm.input(1),
+                                bias};
   if (roles->position_ids) inputs.insert(inputs.end(), {nullptr, as_int32(roles->position.ids, graph, norm)});
   Value& fused = add_fused(graph, "EmbedLayerNormalization", std::move(inputs), norm, result);
   fused.producer()->domain = kMicrosoftDomain;

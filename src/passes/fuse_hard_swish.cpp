@@ -102,7 +102,7 @@ std::optional<Ramp> take_ramp(Value* value, const Value* x, Region& region) {
     ramp.x = bounds->input;
   }
   if (ramp.x == value) return std::nullopt;
-  for (int steps = 0; steps < 4 && ramp.x != x && read_once(*ramp.x); ++steps) {
+  for (int steps = 0; steps < 4 && ramp.x != x && has_one_reader(*ramp.x); ++steps) {
     if (!take_linear(ramp, region)) break;
   }
   return ramp.offset != 0 && (x == nullptr || ramp.x == x) ? std::optional(ramp) : std::nullopt;

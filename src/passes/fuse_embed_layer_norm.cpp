@@ -53,13 +53,6 @@ std::vector<Addend> take_sum(Value* value, std::int64_t hidden, Region& region) 
   return addends;
 }
 
-std::optional<std::vector<std::int64_t>> integers(const Value* value) {
-  const Tensor* tensor = constant_of(value);
-  if (tensor == nullptr) return std::nullopt;
-  auto numbers = to_int64s(*tensor);
-  return numbers ? std::optional(*std::move(numbers)) : std::nullopt;
-}
-
 /// Whether `end` is the second size of a tensor with the shape of `ids`.
 bool is_sequence_length(const Value* end, const Value& ids) {
   const Node* node = end == nullptr ? nullptr : end->producer();
@@ -69,7 +62,7 @@ bool is_sequence_length(const Value* end, const Value& ids) {
   if (node == nullptr || !node->is("Gather") || node->input(0) == nullptr) return false;
   const Node* shape = node->input(0)->producer();
   if (shape == nullptr || !shape->is("Shape") || !shape->attributes.empty()) return false;
-  const auto index = integers(node->input(1));
+  const auto index = constant_integers(node->input(1));
   const Value* of = shape->input(0);
   return index && index->size() == 1 && (index->front() == 1 || index->front() == -1) && is_ids(of) &&
          (of == &ids || same_dim((*of->type.shape)[1], (*ids.type.shape)[1]));
@@ -80,10 +73,11 @@ bool is_sequence_length(const Value* end, const Value& ids) {
 bool counts_up(const Value& positions, const Value& ids) {
   const Node* slice = positions.producer();
   if (slice == nullptr || !slice->is("Slice") || slice->inputs().size() < 4) return false;
-  const auto stored = integers(slice->input(0));
-  const auto starts = integers(slice->input(1));
-  const auto axes = integers(slice->input(3));
-  const auto steps = slice->input(4) == nullptr ? std::vector<std::int64_t>{1} : integers(slice->input(4));
+  const auto stored = constant_integers(slice->input(0));
+  const auto starts = constant_integers(slice->input(1));
+  const auto axes = constant_integers(slice->input(3));
+  const auto steps =
+      slice->input(4) == nullptr ? std::vector<std::int64_t>{1} : constant_integers(slice->input(4));
   using List = std::vector<std::int64_t>;
   if (!stored || starts != List{0} || (axes != List{1} && axes != List{-1}) || steps != List{1}) return false;
   for (std::size_t i = 0; i < stored->size(); ++i) {
@@ -153,8 +147,8 @@ Result<Value*> table_of(const Addend& addend, Graph& graph) {
 
 Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& context) {
   const auto hidden = norm.is("LayerNormalization") ? vendor_norm_width(norm) : std::nullopt;
-  // The CPU kernel knows float32 only, and wants a bias.
-  if (!hidden || norm.input(2) == nullptr || norm.input(0)->type.dtype != DType::kFloat32) return false;
+  // The CPU kernel knows float32 only.
+  if (!hidden || norm.input(0)->type.dtype != DType::kFloat32) return false;
   Value& result = *norm.output(0);
   Region region(graph);
   region.take(&result, "LayerNormalization");
@@ -173,10 +167,19 @@ Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& contex
   if (!may_emit_vendor(model, context, kMicrosoftDomain, "EmbedLayerNormalization")) return false;
 
   TARMAC_TRY(Value * position_table, table_of(roles->position, graph));
+  Value* bias = norm.input(2);
+  if (bias == nullptr) {  // not optional here
+    TARMAC_TRY(Tensor zeros, from_doubles(DType::kFloat32, {*hidden}, std::vector<double>(*hidden, 0.0)));
+    bias = &graph.add_initializer(graph.fresh_name(result.name() + "_bias"), std::move(zeros));
+  }
   Value* segment_ids = roles->segment ? as_int32(roles->segment->ids, graph, norm) : nullptr;
-  std::vector<Value*> inputs = {
-      as_int32(roles->word.ids, graph, norm),           segment_ids,   roles->word.table, position_table,
-      roles->segment ? roles->segment->table : nullptr, norm.input(1), norm.input(2)};
+  std::vector<Value*> inputs = {as_int32(roles->word.ids, graph, norm),
+                                segment_ids,
+                                roles->word.table,
+                                position_table,
+                                roles->segment ? roles->segment->table : nullptr,
+                                norm.input(1),
+                                bias};
   if (roles->position_ids) inputs.insert(inputs.end(), {nullptr, as_int32(roles->position.ids, graph, norm)});
   Value& fused = add_fused(graph, "EmbedLayerNormalization", std::move(inputs), norm, result);
   fused.producer()->domain = kMicrosoftDomain;

@@ -44,6 +44,15 @@ std::optional<Bounds> take_bounds(const Value* value, Region& region) {
   return std::nullopt;
 }
 
+/// The number that an Add or Mul has for one operand, and the other operand.
+std::optional<std::pair<Value*, double>> number_in(const Node& node) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto [term, other] = operands(node, i);
+    if (const auto number = scalar_beside(other, term)) return std::pair(term, *number);
+  }
+  return std::nullopt;
+}
+
 /// min(max(slope·x + offset, low), high)
 struct Ramp {
   Value* x = nullptr;
@@ -53,38 +62,50 @@ struct Ramp {
   double high = kInfinity;
 };
 
+/// Goes one step into slope·x + offset.
+bool take_linear(Ramp& ramp, Region& region) {
+  const std::size_t before = region.mark();
+  if (const Node* add = region.take(ramp.x, "Add")) {
+    if (const auto found = number_in(*add)) {
+      ramp.offset += ramp.slope * found->second;
+      ramp.x = found->first;
+      return true;
+    }
+  } else if (const Node* mul = region.take(ramp.x, "Mul")) {
+    if (const auto found = number_in(*mul)) {
+      ramp.slope *= found->second;
+      ramp.x = found->first;
+      return true;
+    }
+  } else if (const Node* div = region.take(ramp.x, "Div")) {
+    const auto number = scalar_beside(div->input(1), div->input(0));
+    if (number && *number != 0) {
+      ramp.slope /= *number;
+      ramp.x = div->input(0);
+      return true;
+    }
+  }
+  region.rewind(before);
+  return false;
+}
+
 /// With `x` given, the ramp must be of that x.
-std::optional<Ramp> take_ramp(const Value* value, Value* x, Region& region) {
+std::optional<Ramp> take_ramp(Value* value, const Value* x, Region& region) {
   Ramp ramp;
-  const Value* inner = value;
+  ramp.x = value;
   for (int layers = 0; layers < 3; ++layers) {
-    const auto bounds = take_bounds(inner, region);
-    if (!bounds || !(bounds->low <= bounds->high)) break;
+    const auto bounds = take_bounds(ramp.x, region);
+    if (!bounds || bounds->input == nullptr || !(bounds->low <= bounds->high)) break;
     const double low = std::clamp(bounds->low, ramp.low, ramp.high);
     ramp.high = std::clamp(bounds->high, ramp.low, ramp.high);
     ramp.low = low;
-    inner = bounds->input;
+    ramp.x = bounds->input;
   }
-  const Node* add = inner == value ? nullptr : region.take(inner, "Add");
-  for (std::size_t i = 0; add != nullptr && i < 2; ++i) {
-    const auto [term, number] = operands(*add, i);
-    const auto offset = scalar_beside(number, term);
-    if (!offset) continue;
-    ramp.offset = *offset;
-    ramp.x = term;
-    if (term == x) return ramp;
-    const std::size_t before = region.mark();
-    const Product product = take_product(term, region);
-    if (product.factors.size() == 1) {
-      ramp.slope = product.scale;
-      ramp.x = product.factors[0];
-    } else {
-      region.rewind(before);
-    }
-    if (x == nullptr || ramp.x == x) return ramp;
-    break;
+  if (ramp.x == value) return std::nullopt;
+  for (int steps = 0; steps < 4 && ramp.x != x && has_one_reader(*ramp.x); ++steps) {
+    if (!take_linear(ramp, region)) break;
   }
-  return std::nullopt;
+  return ramp.offset != 0 && (x == nullptr || ramp.x == x) ? std::optional(ramp) : std::nullopt;
 }
 
 /// The ramp of a HardSigmoid node.
@@ -119,7 +140,7 @@ Result<bool> fuse_at(Graph& graph, Node& root, Model& model, PassContext& contex
   for (std::size_t i = 0; product.factors.size() == 2 && i < 2; ++i) {
     region.rewind(before);
     Value* x = product.factors[i];
-    const Value* gate = product.factors[1 - i];
+    Value* gate = product.factors[1 - i];
     if (!fusable(x) || gate == nullptr) continue;
     auto ramp = take_hard_sigmoid(gate, x, region);
     if (!ramp) ramp = take_ramp(gate, x, region);

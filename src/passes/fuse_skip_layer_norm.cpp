@@ -26,7 +26,7 @@ bool addable(const Value* input, const Value* skip, const Type& sum) {
 
 /// An Add of this graph that only `reader` reads.
 Node* inner_add(const Value* value, const Node& reader) {
-  if (value == nullptr || value->producer() == nullptr || !read_once(*value)) return nullptr;
+  if (value == nullptr || value->producer() == nullptr || !has_one_reader(*value)) return nullptr;
   Node* node = value->producer();
   return node->is("Add") && &node->graph() == &reader.graph() ? node : nullptr;
 }
@@ -67,7 +67,7 @@ Result<bool> fuse_at(Graph& graph, Node& norm, Model& model, PassContext& contex
   if (terms->bias != nullptr) inputs.push_back(terms->bias);
   Value& result = *norm.output(0);
   Value& added = *sum->output(0);
-  const bool sum_read = !read_once(added);
+  const bool sum_read = !has_one_reader(added);
   // In the place of the Add, because others may read the sum before the normalisation.
   Value& fused = graph.add_value(graph.fresh_name(result.name()), result.type);
   std::vector<Value*> outputs = {&fused};

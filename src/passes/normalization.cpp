@@ -110,24 +110,21 @@ Node* take_mean(Value* value, Region& region) {
 }
 
 std::optional<std::vector<std::int64_t>> reduced_axes(const Node& reduce) {
-  if (reduce.input(0) == nullptr || !reduce.input(0)->type.shape) return std::nullopt;
-  const auto rank = static_cast<std::int64_t>(reduce.input(0)->type.shape->size());
-  // An attribute before opset 18, an input since.
-  auto axes = reduce.attribute_or<std::vector<std::int64_t>>("axes", {});
-  if (reduce.input(1) != nullptr) {
-    const Tensor* stored = constant_of(reduce.input(1));
-    if (stored == nullptr) return std::nullopt;
-    auto integers = to_int64s(*stored);
-    if (!integers) return std::nullopt;
-    axes = *std::move(integers);
+  const auto rank = rank_of(reduce.input(0));
+  if (!rank) return std::nullopt;
+  std::vector<std::int64_t> axes;
+  if (reduce.attributes.contains("axes") || reduce.input(1) != nullptr) {
+    auto given = constant_integers(reduce, "axes", 1);
+    if (!given) return std::nullopt;
+    axes = *std::move(given);
   }
   if (axes.empty()) {
     if (reduce.attribute_or<std::int64_t>("noop_with_empty_axes", 0) != 0) return std::nullopt;
-    for (std::int64_t i = 0; i < rank; ++i) axes.push_back(i);
+    for (std::size_t i = 0; i < *rank; ++i) axes.push_back(static_cast<std::int64_t>(i));
   }
-  for (auto& axis : axes) axis = axis < 0 ? axis + rank : axis;
-  std::sort(axes.begin(), axes.end());
-  return axes;
+  auto positive = positive_axes(std::move(axes), *rank);
+  if (positive) std::sort(positive->begin(), positive->end());
+  return positive;
 }
 
 std::optional<MeanSquare> take_root(Value* value, bool reciprocal, Region& region) {

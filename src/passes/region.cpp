@@ -95,8 +95,6 @@ Status rewrite_backwards(Graph& graph, const std::function<Result<bool>(Graph&, 
   return {};
 }
 
-bool read_once(const Value& value) { return value.uses().size() == 1 && !value.is_output(); }
-
 bool is_float_up_to_32(const Type& type) {
   return type.is_tensor() &&
          (type.dtype == DType::kFloat32 || type.dtype == DType::kFloat16 || type.dtype == DType::kBFloat16);
@@ -125,7 +123,7 @@ Product take_product(Value* value, Region& region) {
   for (std::size_t nodes = 0; !open.empty();) {
     Value* factor = open.back();
     open.pop_back();
-    const bool inner = factor == value || (factor != nullptr && read_once(*factor));
+    const bool inner = factor == value || (factor != nullptr && has_one_reader(*factor));
     const std::size_t before = region.mark();
     if (inner && nodes < kMaxNodes) {
       if (const Node* mul = region.take(factor, "Mul")) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "passes/pass.h"
+#include "passes/rewrite.h"
 
 namespace tarmac {
 
@@ -53,9 +54,6 @@ Value& add_fused(Graph& graph, std::string op_type, std::vector<Value*> inputs, 
 /// Visits the nodes of the graph and of graphs nested in it from the last to the first. `visit` may put nodes
 /// in front of the one it gets, and erase that one and nodes before it; it says whether it did.
 Status rewrite_backwards(Graph& graph, const std::function<Result<bool>(Graph&, Node&)>& visit);
-
-/// Whether exactly one node input reads the value and the graph does not give it out.
-bool read_once(const Value& value);
 
 /// float32, float16 or bfloat16. Fused operators compute in float at best: float64 would lose digits.
 bool is_float_up_to_32(const Type& type);

@@ -1,6 +1,5 @@
 #include "passes/vendor_norm.h"
 
-
 namespace tarmac {
 
 bool is_parameter(const Value* value, const Shape& shape, DType dtype) {

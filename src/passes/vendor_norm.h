@@ -2,7 +2,6 @@
 #pragma once
 
 #include "passes/region.h"
-#include "passes/rewrite.h"
 
 namespace tarmac {
 

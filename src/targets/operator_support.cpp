@@ -91,7 +91,14 @@ bool may_be_lost(const std::string& op_type, std::int64_t before, std::int64_t a
 }  // namespace
 
 const std::vector<SlowOperator>& slow_operators() {
-  static const std::vector<SlowOperator> operators = {};
+  static const std::vector<SlowOperator> operators = {
+      {"", "Swish", "onnxruntime",
+       "has no kernel and becomes Mul, Sigmoid and Mul: 1.7 times the time of x·Sigmoid(x)"},
+      {"com.microsoft", "SkipLayerNormalization", "onnxruntime",
+       "4 to 7 times the time of Add and LayerNormalization on the CPU"},
+      {"com.microsoft", "SkipSimplifiedLayerNormalization", "onnxruntime",
+       "1.3 to 2.5 times the time of Add and RMSNormalization on the CPU"},
+  };
   return operators;
 }
 
@@ -100,7 +107,7 @@ bool TargetSupport::accepts(std::string_view domain, std::string_view op_type,
   const auto accepts_one = [&](Target* target) {
     const auto& slow = slow_operators();
     const bool is_slow = std::any_of(slow.begin(), slow.end(), [&](const SlowOperator& entry) {
-      return domain.empty() && entry.op_type == op_type && entry.target == target->name();
+      return entry.domain == domain && entry.op_type == op_type && entry.target == target->name();
     });
     return !is_slow && is_vendor_of(*target, domain) &&
            answers().ask(*target, domain, op_type, opset_version);

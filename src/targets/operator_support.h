@@ -32,6 +32,7 @@ class TargetSupport final : public OperatorSupport {
 
 /// An operator that a target runs, but slower than the operators that it stands for.
 struct SlowOperator {
+  const char* domain;
   const char* op_type;
   const char* target;
   const char* reason;  ///< what was measured

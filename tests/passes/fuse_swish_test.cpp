@@ -68,12 +68,20 @@ TEST_F(FuseHardSwish, TakesRelu6InEveryOrder) {
   }
 }
 
+TEST_F(FuseHardSwish, TakesTheDivisionInsideTheClip) {
+  expect_fused(kPass,
+               around(14, "a = Add (x, three)\n d = Div (a, six)\n r = Clip (d, zero, one)\n y = Mul (x, r)"),
+               opset(14, kHardSwish));
+}
+
 TEST_F(FuseHardSwish, TakesHardSigmoidAlone) {
   const auto after = [](const char* alpha) {
     return opset(13, std::string("g (float[b,4] x) => (float[b,4] y) { y = HardSigmoid <alpha = ") + alpha +
                          ", beta = 0.5> (x) }");
   };
   expect_fused(kPass, around(13, "a = Add (three, x)\n r = Clip (a, zero, six)\n y = Div (r, six)"),
+               after("0.16666667"));
+  expect_fused(kPass, around(13, "a = Add (three, x)\n m = Mul (sixth, a)\n y = Clip (m, zero, one)"),
                after("0.16666667"));
   expect_fused(kPass, around(13, "m = Mul (x, sixth)\n a = Add (m, half)\n y = Clip (a, zero, one)"),
                after("0.16666667"));

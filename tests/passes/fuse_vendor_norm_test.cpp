@@ -184,6 +184,22 @@ TEST_F(FuseEmbedLayerNorm, TakesPositionsThatWereFolded) {
                &support_);
 }
 
+TEST_F(FuseEmbedLayerNorm, AddsTheBiasThatTheOperatorWants) {
+  expect_fused(kPass, opset(17, R"(g (int32[b,2] i, int32[b,2] j) => (float[b,2,2] y)
+    <float[4,2] w = {1,2,3,4,5,6,7,8}, float[4,2] p = {1,0,2,5,3,3,1,2}, float[2] g = {2,3}> {
+      wi = Gather (w, i)
+      pj = Gather (p, j)
+      c = Add (wi, pj)
+      y = LayerNormalization <epsilon = 0.001> (c, g)
+    })"),
+               vendor_opset(17, R"(g (int32[b,2] i, int32[b,2] j) => (float[b,2,2] y)
+    <float[4,2] w = {1,2,3,4,5,6,7,8}, float[4,2] p = {1,0,2,5,3,3,1,2}, float[2] g = {2,3}, float[2] b = {0,0}> {
+      y = com.microsoft.EmbedLayerNormalization <epsilon = 0.001, mask_index_type = 0>
+        (i, , w, p, , g, b, , j)
+    })"),
+               &support_);
+}
+
 TEST_F(FuseEmbedLayerNorm, LeavesIdsWhoseShapesMayDiffer) {
   expect_left(kPass, embed("q = Gather (p, n)", "", "[b,s]", "[1,s]"), &support_, "not known");
   expect_left(kPass, embed("q = Gather (p, n)", "", "[b,s]", "[b,z]", "float[b,o,2] y"), &support_,

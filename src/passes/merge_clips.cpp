@@ -64,10 +64,7 @@ Status set_bounds(Graph& graph, Node& node, const Bounds& bounds, DType dtype, s
   };
   TARMAC_CHECK_OK(set("min", 1, bounds.low));
   TARMAC_CHECK_OK(set("max", 2, bounds.high));
-  // An input that is left out stands only before others.
-  std::size_t count = node.inputs().size();
-  while (count > 1 && node.input(count - 1) == nullptr) --count;
-  node.truncate_inputs(count);
+  trim_inputs(node);
   return {};
 }
 

@@ -66,10 +66,8 @@ void merge_pads_of(Graph& graph, Node& node, const Node& first, std::int64_t ops
   if (!same) return;
   context.changed(node, "does the work of Pad '" + first.label() + "' before it");
   set_integers(graph, node, "pads", 1, opset >= 11, joined(*outer, 0, joined(*inner, 0, {})));
-  if (node.input(3) != nullptr) {
-    replace_input(node, 3, nullptr);
-    node.truncate_inputs(3);
-  }
+  if (node.input(3) != nullptr) replace_input(node, 3, nullptr);
+  trim_inputs(node);
   replace_input(node, 0, first.input(0));
 }
 

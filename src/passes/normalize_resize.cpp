@@ -36,9 +36,7 @@ void drop_unused_inputs(Node& node, std::int64_t opset, PassContext& context) {
     if (coordinates_of(node) != "tf_crop_and_resize") drop(1, "roi");
     if (is_empty(node.input(2))) drop(2, "scales");
   }
-  std::size_t count = node.inputs().size();
-  while (count > 1 && node.input(count - 1) == nullptr) --count;
-  node.truncate_inputs(count);
+  trim_inputs(node);
 }
 
 /// Computed sizes that are whole multiples of the input's, whatever those are: constant scales, which then

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "passes/region.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -79,10 +80,8 @@ void erase_unused(std::vector<Value*> values) {
   }
 }
 
-bool has_one_reader(const Value& value) { return value.uses().size() == 1 && !value.is_output(); }
-
 Node* sole_producer(const Graph& graph, const Value* value) {
-  if (value == nullptr || &value->graph() != &graph || !has_one_reader(*value)) return nullptr;
+  if (value == nullptr || &value->graph() != &graph || !read_once(*value)) return nullptr;
   return value->producer();
 }
 
@@ -125,6 +124,12 @@ void set_integers(Graph& graph, Node& node, const std::string& attribute, std::s
   } else {
     node.attributes[attribute] = values;
   }
+}
+
+void trim_inputs(Node& node) {
+  std::size_t count = node.inputs().size();
+  while (count > 1 && node.input(count - 1) == nullptr) --count;
+  node.truncate_inputs(count);
 }
 
 void replace_input(Node& node, std::size_t i, Value* value) {

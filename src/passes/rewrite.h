@@ -23,8 +23,6 @@ bool pass_on(Node& node, Value& source);
 /// Erases what computes or stores these values where nothing reads them, then likewise what only those read.
 void erase_unused(std::vector<Value*> values);
 
-/// Exactly one input of one node reads it, and it is no graph output.
-bool has_one_reader(const Value& value);
 /// The node of `graph` itself that computes the value for one reader only; null otherwise.
 Node* sole_producer(const Graph& graph, const Value* value);
 
@@ -41,6 +39,8 @@ Value& add_integers(Graph& graph, const std::string& name, const std::vector<std
 /// Sets the list where the operator takes it: as attribute, or as input `input`.
 void set_integers(Graph& graph, Node& node, const std::string& attribute, std::size_t input, bool as_input,
                   const std::vector<std::int64_t>& values);
+/// Inputs that are left out at the end are not written at all.
+void trim_inputs(Node& node);
 /// Sets input `i`; inputs in between that are missing are left out. What only the old input needed is erased.
 void replace_input(Node& node, std::size_t i, Value* value);
 

@@ -65,7 +65,7 @@ Result<bool> fuse_behind(Graph& graph, Node& node, const Arithmetic& arithmetic,
 
 /// A convolution alone reads the node. Scales go through padding, shifts do not.
 Status fuse_in_front(Graph& graph, Node& node, const Arithmetic& arithmetic, PassContext& context) {
-  if (!read_once(*node.output(0))) return {};
+  if (!has_one_reader(*node.output(0))) return {};
   const Use use = node.output(0)->uses().front();
   if (use.index != 0 || !use.node->is("Conv") || &use.node->graph() != &graph) return {};
   const auto conv = linear_node(use.node);

@@ -80,8 +80,10 @@ void erase_unused(std::vector<Value*> values) {
   }
 }
 
+bool has_one_reader(const Value& value) { return value.uses().size() == 1 && !value.is_output(); }
+
 Node* sole_producer(const Graph& graph, const Value* value) {
-  if (value == nullptr || &value->graph() != &graph || !read_once(*value)) return nullptr;
+  if (value == nullptr || &value->graph() != &graph || !has_one_reader(*value)) return nullptr;
   return value->producer();
 }
 

@@ -23,6 +23,8 @@ bool pass_on(Node& node, Value& source);
 /// Erases what computes or stores these values where nothing reads them, then likewise what only those read.
 void erase_unused(std::vector<Value*> values);
 
+/// Exactly one input of one node reads it, and it is no graph output.
+bool has_one_reader(const Value& value);
 /// The node of `graph` itself that computes the value for one reader only; null otherwise.
 Node* sole_producer(const Graph& graph, const Value* value);
 

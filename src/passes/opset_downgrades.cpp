@@ -453,7 +453,9 @@ Status dequantize_23(Step& step) {
 }
 
 Status range_27(Step& step) {
-  step.node.attributes.erase("stash_type");  // only for types that do not exist there
+  if (step.dtype() == DType::kFloat16 || step.dtype() == DType::kBFloat16)
+    return refuse("it takes no " + std::string(to_string(step.dtype())) + " there");
+  step.node.attributes.erase("stash_type");  // says nothing of other types
   return {};
 }
 

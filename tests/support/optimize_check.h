@@ -16,6 +16,7 @@ struct CheckResult {
   /// "optimize" (an error), "invalid", "run" (only the original runs), "differs".
   std::string kind;
   std::string what;
+  std::map<std::string, std::size_t> changes;  ///< by pass
   [[nodiscard]] bool failed() const { return !kind.empty() && kind != "skipped"; }
 };
 

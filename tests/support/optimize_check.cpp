@@ -124,12 +124,15 @@ CheckResult check_optimized(const Model& model, const Tensors& inputs, const Che
   if (!expected) return skipped(expected.error());
   const auto engine = find_target("onnxruntime");
   TargetEvaluator evaluator(**engine);
-  const TargetSupport support({*find_target(options.target)});
+  const TargetSupport support(options.for_all_targets ? available_targets()
+                                                      : std::vector<Target*>{*find_target(options.target)});
   OptimizeOptions optimizing = options.optimize;
   optimizing.evaluator = &evaluator;
   optimizing.support = &support;
   Model optimized = clone_model(model);
   const auto done = optimize(optimized, optimizing);
+  const bool cannot_convert = !done && options.optimize.opset && done.error().code == ErrorCode::kUnsupported;
+  if (cannot_convert) return skipped(done.error());
   if (!done) return {"optimize", done.error().str(), {}};
   CheckResult result;
   for (const PassRun& run : done->passes) {

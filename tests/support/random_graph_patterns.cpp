@@ -11,16 +11,7 @@ using Integers = std::vector<std::int64_t>;
 std::int64_t rank_of(const Item& x) { return static_cast<std::int64_t>(x.shape.size()); }
 
 /// Normalisation over the last axis or two; x − mean, variance, ε, root, scale, bias, with variations.
-bool layer_norm(RandomBuilder& b) {
-  auto x = b.pick_real(2, 4, 100);
-  if (!x || x->shape.back() < 2) return false;
-  Item at = *x;
-  if (b.chance(0.3)) {  // skip connection
-    const auto other = b.pick([&](const Item& item) {
-      return item.dtype == b.real() && item.shape == x->shape && item.bound < 100;
-    });
-    if (other) at = b.binary("Add", at, *other, at.bound + other->bound);
-  }
+void normalize(RandomBuilder& b, const Item& at) {
   const std::int64_t rank = rank_of(at);
   Integers axes = {b.chance(0.6) ? -1 : rank - 1};
   if (rank >= 3 && b.chance(0.2)) axes = {rank - 2, rank - 1};
@@ -36,7 +27,7 @@ bool layer_norm(RandomBuilder& b) {
   // Large, so that a constant row does not turn rounding into noise.
   const Item shifted = b.binary("Add", variance, b.real_values({}, {b.uniform(1e-2, 1e-1)}), square + 1);
   const Item root = b.map("Sqrt", {shifted.value}, shifted, centred.bound + 1);
-  const double bound = 3 * std::sqrt(static_cast<double>(x->shape.back()));
+  const double bound = 3 * std::sqrt(static_cast<double>(at.shape.back()));
   Item normal = b.chance(0.8) ? b.binary("Div", centred, root, bound)
                               : b.binary("Mul", centred, b.map("Reciprocal", {root.value}, root, 10), bound);
   Shape affine = {at.shape.back()};
@@ -44,6 +35,19 @@ bool layer_norm(RandomBuilder& b) {
   if (b.chance(0.1)) affine = {1};
   if (b.chance(0.85)) normal = b.binary("Mul", normal, b.reals(affine, -2, 2), 2 * bound);
   if (b.chance(0.85)) b.binary("Add", normal, b.reals(affine, -1, 1), 2 * bound + 1);
+}
+
+bool layer_norm(RandomBuilder& b) {
+  auto x = b.pick_real(2, 4, 100);
+  if (!x || x->shape.back() < 2) return false;
+  Item at = *x;
+  if (b.chance(0.4)) {  // skip connection
+    const auto other = b.pick([&](const Item& item) {
+      return item.dtype == b.real() && item.shape == x->shape && item.bound < 100;
+    });
+    if (other) at = b.binary("Add", at, *other, at.bound + other->bound);
+  }
+  normalize(b, at);
   return true;
 }
 
@@ -172,8 +176,18 @@ bool attention(RandomBuilder& b) {
   const std::int64_t heads = b.between(1, 3);
   const std::int64_t width = heads * b.between(1, 4);
   const std::int64_t head = width / heads;
+  const bool sizes_stay_open = b.chance(0.6);
+  const auto shape_as = [&](const Item& from, const Shape& shape) {
+    if (!sizes_stay_open) return b.reshape(from, shape);
+    Item result = from;
+    result.shape = shape;
+    std::vector<std::int64_t> asked = shape;
+    asked[0] = 0;
+    asked[1] = b.chance(0.5) ? 0 : -1;
+    return b.op("Reshape", {from.value, b.integers(asked)}, result);
+  };
   const auto split_heads = [&](const Item& from, bool keys) {
-    const Item at = b.reshape(from, {from.shape[0], from.shape[1], heads, head});
+    const Item at = shape_as(from, {from.shape[0], from.shape[1], heads, head});
     return b.transpose(at, keys ? Integers{0, 2, 3, 1} : Integers{0, 2, 1, 3});
   };
   Item q = split_heads(projection(b, *x, width), false);
@@ -200,7 +214,7 @@ bool attention(RandomBuilder& b) {
       b.op("Softmax", {scores.value}, {{"axis", integer(b.chance(0.7) || b.opset() < 13 ? 3 : -1)}}, weights);
   Item context = b.matmul(weights, v);
   context.bound = v.bound;
-  context = b.reshape(b.transpose(context, {0, 2, 1, 3}), {x->shape[0], x->shape[1], width});
+  context = shape_as(b.transpose(context, {0, 2, 1, 3}), {x->shape[0], x->shape[1], width});
   projection(b, context, b.chance(0.5) ? x->shape[2] : width);
   return true;
 }
@@ -225,6 +239,38 @@ bool embedding(RandomBuilder& b) {
                      b.constant(Tensor::from<std::int64_t>({1, ids->shape[1]}, positions))},
                     {{"axis", integer(0)}}, position);
     at = b.binary("Add", at, position, 2);
+  } else if (b.chance(0.5)) {
+    const Shape rows = b.chance(0.5) ? Shape{ids->shape[1], width} : Shape{1, ids->shape[1], width};
+    at = b.binary("Add", at, b.reals(rows, -1, 1), 2);
+  }
+  if (b.chance(0.7)) normalize(b, at);
+  return true;
+}
+
+/// A mean, spread to the shape that it came from before it is used.
+bool spread_mean(RandomBuilder& b) {
+  const auto x = b.pick_real(1, 4, 100);
+  if (!x) return false;
+  const Item mean = b.reduce(b.chance(0.5) ? "ReduceMean" : "ReduceMax", *x, {b.below(rank_of(*x))}, true);
+  const Item spread =
+      b.op("Expand", {mean.value, b.integers(x->shape)}, {nullptr, x->dtype, x->shape, mean.bound, false});
+  b.binary(b.chance(0.5) ? "Sub" : "Max", *x, spread, 2 * x->bound);
+  return true;
+}
+
+/// Limits one after another, Relu among them.
+bool clips(RandomBuilder& b) {
+  const auto x = b.pick_real(1, 4);
+  if (!x) return false;
+  Item at = *x;
+  for (std::int64_t i = b.between(2, 3); i > 0; --i) {
+    if (b.chance(0.3)) {
+      at = b.op("Relu", {at.value}, at);
+    } else {
+      at = b.op("Clip",
+                {at.value, b.real_values({}, {b.uniform(-2, 0.5)}), b.real_values({}, {b.uniform(0.5, 3)})},
+                at);
+    }
   }
   return true;
 }
@@ -246,9 +292,9 @@ bool duplicates(RandomBuilder& b) {
 
 const std::vector<Ingredient>& pattern_ingredients() {
   static const std::vector<Ingredient> ingredients = {
-      {"layer_norm", 4, layer_norm},  {"rms_norm", 2, rms_norm},   {"gelu", 3, gelu},
-      {"gated", 4, gated_activation}, {"attention", 3, attention}, {"embedding", 2, embedding},
-      {"duplicates", 2, duplicates}};
+      {"layer_norm", 4, layer_norm},  {"rms_norm", 2, rms_norm},       {"gelu", 3, gelu},
+      {"gated", 4, gated_activation}, {"attention", 3, attention},     {"embedding", 2, embedding},
+      {"duplicates", 2, duplicates},  {"spread_mean", 1, spread_mean}, {"clips", 1, clips}};
   return ingredients;
 }
 

@@ -25,20 +25,20 @@ void print(Output& output, const EquivalenceReport& report) {
   output.line("Compared with the original on {}, its own rewriting off", report.engine);
   Table table({{"shapes"},
                {"data"},
-               {"samples", Table::Align::kRight},
+               {"runs", Table::Align::kRight},
                {"output"},
                {"max error / range", Table::Align::kRight},
                {"allowed", Table::Align::kRight},
                {"result"}});
   for (const ComparedCorner& corner : report.corners) {
     const std::string shapes = corner.shapes.empty() ? "fixed" : corner.shapes;
-    if (corner.samples == 0) {
+    if (corner.runs == 0) {
       table.add({shapes, corner.data, "0", "", "", "", "the original does not run"});
       continue;
     }
     for (const ComparedOutput& compared : corner.outputs) {
       table.add(
-          {shapes, corner.data, std::to_string(corner.samples), compared.output,
+          {shapes, corner.data, std::to_string(corner.runs), compared.output,
            fmt::format("{:.3g} %", 100 * compared.metrics.max_rel),
            is_floating_point(compared.dtype) ? fmt::format("{:g} %", 100 * compared.limit) : "1 in 1000",
            verdict(compared)});
@@ -46,7 +46,7 @@ void print(Output& output, const EquivalenceReport& report) {
   }
   table.print(output);
   for (const ComparedCorner& corner : report.corners) {
-    if (corner.samples == 0) output.line("  {} not compared: {}", corner.shapes, corner.not_run);
+    if (corner.runs == 0) output.line("  {} not compared: {}", corner.shapes, corner.not_run);
   }
   if (report.corners_left_out > 0)
     output.line("  {} further combinations of sizes were left out (at most {} are run)",
@@ -71,7 +71,7 @@ Json to_json(const EquivalenceReport& report) {
     }
     corners.push_back({{"shapes", corner.shapes},
                        {"data", corner.data},
-                       {"samples", corner.samples},
+                       {"runs", corner.runs},
                        {"not_run", corner.not_run},
                        {"outputs", std::move(outputs)}});
   }

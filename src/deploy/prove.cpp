@@ -42,7 +42,7 @@ void record(const EquivalenceReport& found, report::DeployReport& report) {
     row.engine = found.engine;
     row.shapes = corner.shapes;
     row.data = corner.data;
-    row.samples = static_cast<std::int64_t>(corner.samples);
+    row.runs = static_cast<std::int64_t>(corner.runs);
     if (corner.outputs.empty()) {
       row.note = "the original does not run here: " + corner.not_run;
       report.equivalence.push_back(std::move(row));

@@ -64,7 +64,7 @@ class Comparison {
       corner.not_run = expected.error().str();
       return {};
     }
-    ++corner.samples;
+    ++corner.runs;
     const auto found = run_once(other_context_, other_, inputs);
     if (!found) {
       note({}, corner, "the result does not run: " + found.error().str(), inputs);
@@ -136,7 +136,7 @@ class Prover {
     for (const Corner& corner : corners) TARMAC_CHECK_OK(compare_made_up(inputs, corner, comparison));
     progress_.finish();
     const bool ran = std::any_of(report_.corners.begin(), report_.corners.end(),
-                                 [](const ComparedCorner& corner) { return corner.samples > 0; });
+                                 [](const ComparedCorner& corner) { return corner.runs > 0; });
     if (ran) return {};
     const std::string why = report_.corners.empty() ? "no samples" : report_.corners.front().not_run;
     return make_error(

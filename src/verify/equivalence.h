@@ -48,9 +48,9 @@ struct ComparedOutput {
 };
 
 struct ComparedCorner {
-  std::string shapes;  ///< Corner::name, or "batch=4" for real samples; may be empty
-  std::string data;    ///< "made up", or EquivalenceOptions::data_name
-  std::size_t samples = 0;
+  std::string shapes;    ///< Corner::name, or "batch=4" for real samples; may be empty
+  std::string data;      ///< "made up", or EquivalenceOptions::data_name
+  std::size_t runs = 0;  ///< of both models, on a batch each
   std::vector<ComparedOutput> outputs;
   std::string not_run;  ///< why the original cannot run here; nothing is proven then
 };

@@ -1,5 +1,6 @@
 // What exporters decompose: the forms that fusions look for, and forms that only look like them.
 #include <cmath>
+#include <limits>
 
 #include "support/random_graph_builder.h"
 
@@ -203,9 +204,18 @@ bool attention(RandomBuilder& b) {
   if (!early)
     scores = b.chance(0.6) ? b.binary("Div", scores, b.scalar(1 / scale), scores.bound)
                            : b.binary("Mul", scores, b.scalar(scale), scores.bound);
-  if (b.chance(0.3)) {
-    Shape mask = b.chance(0.5) ? Shape{scores.shape[2], scores.shape[3]}
-                               : Shape{scores.shape[0], 1, 1, scores.shape[3]};
+  if (b.chance(0.25)) {  // later positions are hidden
+    const std::int64_t rows = scores.shape[2];
+    const std::int64_t columns = scores.shape[3];
+    const double hidden = b.chance(0.5) ? -std::numeric_limits<double>::infinity() : -1e4;
+    std::vector<double> mask;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t column = 0; column < columns; ++column) mask.push_back(column > row ? hidden : 0.0);
+    }
+    scores = b.binary("Add", scores, b.real_values({rows, columns}, mask), scores.bound + 5);
+  } else if (b.chance(0.3)) {
+    const Shape mask = b.chance(0.5) ? Shape{scores.shape[2], scores.shape[3]}
+                                     : Shape{scores.shape[0], 1, 1, scores.shape[3]};
     scores = b.binary("Add", scores, b.reals(mask, -5, 0), scores.bound + 5);
   }
   Item weights = scores;
@@ -244,6 +254,35 @@ bool embedding(RandomBuilder& b) {
     at = b.binary("Add", at, b.reals(rows, -1, 1), 2);
   }
   if (b.chance(0.7)) normalize(b, at);
+  return true;
+}
+
+/// Q/DQ of an activation, and a product with stored INT8 weights. Rounding to steps needs an exact value.
+bool quantized(RandomBuilder& b) {
+  const auto x = b.pick([](const Item& item) {
+    return item.exact && item.dtype == DType::kFloat32 && item.shape.size() == 2 &&
+           elements(item.shape) > 0 && elements(item.shape) < 500;
+  });
+  if (!x || b.real() != DType::kFloat32) return false;
+  Value* const scale = b.real_values({}, {b.uniform(0.01, 0.05)});
+  const bool is_signed = b.chance(0.5);
+  Value* const zero = b.constant(is_signed ? Tensor::from<std::int8_t>({}, std::vector<std::int8_t>{3})
+                                           : Tensor::from<std::uint8_t>({}, std::vector<std::uint8_t>{120}));
+  Item steps{nullptr, is_signed ? DType::kInt8 : DType::kUint8, x->shape, 255, false};
+  steps = b.op("QuantizeLinear", {x->value, scale, zero}, steps);
+  Item back = *x;
+  back.exact = false;
+  back = b.op("DequantizeLinear", {steps.value, scale, zero}, back);
+  const std::int64_t k = x->shape.back();
+  const std::int64_t n = b.between(1, 5);
+  std::vector<std::int8_t> weights(static_cast<std::size_t>(k * n));
+  for (auto& weight : weights) weight = static_cast<std::int8_t>(b.between(-127, 127));
+  Item w{b.constant(Tensor::from<std::int8_t>({k, n}, weights)), DType::kFloat32, {k, n}, 1, false};
+  const bool per_channel = b.opset() >= 13 && b.chance(0.5);
+  const Attributes axis = per_channel ? Attributes{{"axis", std::int64_t{1}}} : Attributes{};
+  w = b.op("DequantizeLinear", {w.value, b.reals(per_channel ? Shape{n} : Shape{}, 0.005, 0.01)}, axis, w);
+  const Item product = b.matmul(back, w);
+  if (b.chance(0.6)) b.binary("Add", product, b.reals({n}, -1, 1), product.bound + 1);
   return true;
 }
 
@@ -291,10 +330,16 @@ bool duplicates(RandomBuilder& b) {
 }  // namespace
 
 const std::vector<Ingredient>& pattern_ingredients() {
-  static const std::vector<Ingredient> ingredients = {
-      {"layer_norm", 4, layer_norm},  {"rms_norm", 2, rms_norm},       {"gelu", 3, gelu},
-      {"gated", 4, gated_activation}, {"attention", 3, attention},     {"embedding", 2, embedding},
-      {"duplicates", 2, duplicates},  {"spread_mean", 1, spread_mean}, {"clips", 1, clips}};
+  static const std::vector<Ingredient> ingredients = {{"layer_norm", 4, layer_norm},
+                                                      {"rms_norm", 2, rms_norm},
+                                                      {"gelu", 3, gelu},
+                                                      {"gated", 4, gated_activation},
+                                                      {"attention", 3, attention},
+                                                      {"embedding", 2, embedding},
+                                                      {"duplicates", 2, duplicates},
+                                                      {"quantized", 2, quantized},
+                                                      {"spread_mean", 1, spread_mean},
+                                                      {"clips", 1, clips}};
   return ingredients;
 }
 

@@ -13,7 +13,6 @@ namespace tarmac::cli {
 namespace {
 
 constexpr std::int64_t kDefaultSamples = 16;
-constexpr std::size_t kDataBatches[] = {1, 4};
 
 std::string verdict(const ComparedOutput& output) {
   if (!output.passed) return "DIFFERS";
@@ -25,20 +24,20 @@ void print(Output& output, const EquivalenceReport& report) {
   output.line("Compared with the original on {}, its own rewriting off", report.engine);
   Table table({{"shapes"},
                {"data"},
-               {"samples", Table::Align::kRight},
+               {"runs", Table::Align::kRight},
                {"output"},
                {"max error / range", Table::Align::kRight},
                {"allowed", Table::Align::kRight},
                {"result"}});
   for (const ComparedCorner& corner : report.corners) {
     const std::string shapes = corner.shapes.empty() ? "fixed" : corner.shapes;
-    if (corner.samples == 0) {
-      table.add({shapes, corner.data, "0", "", "", "", "the original does not run"});
+    if (corner.runs == 0) {
+      table.add({shapes, corner.data, "0", "", "", "", "not compared"});
       continue;
     }
     for (const ComparedOutput& compared : corner.outputs) {
       table.add(
-          {shapes, corner.data, std::to_string(corner.samples), compared.output,
+          {shapes, corner.data, std::to_string(corner.runs), compared.output,
            fmt::format("{:.3g} %", 100 * compared.metrics.max_rel),
            is_floating_point(compared.dtype) ? fmt::format("{:g} %", 100 * compared.limit) : "1 in 1000",
            verdict(compared)});
@@ -46,7 +45,7 @@ void print(Output& output, const EquivalenceReport& report) {
   }
   table.print(output);
   for (const ComparedCorner& corner : report.corners) {
-    if (corner.samples == 0) output.line("  {} not compared: {}", corner.shapes, corner.not_run);
+    if (corner.runs == 0) output.line("  {} not compared: {}", corner.shapes, corner.not_run);
   }
   if (report.corners_left_out > 0)
     output.line("  {} further combinations of sizes were left out (at most {} are run)",
@@ -71,7 +70,7 @@ Json to_json(const EquivalenceReport& report) {
     }
     corners.push_back({{"shapes", corner.shapes},
                        {"data", corner.data},
-                       {"samples", corner.samples},
+                       {"runs", corner.runs},
                        {"not_run", corner.not_run},
                        {"outputs", std::move(outputs)}});
   }
@@ -131,11 +130,12 @@ Status verify_optimized(const OptimizedModels& models, const OptimizeOptions& op
     comparing.data = [&data, limit](std::size_t batch) { return data->batches(batch, limit); };
     comparing.data_name = data->path();
     comparing.data_batches.clear();
-    // A fixed batch size comes out the same whatever is asked for.
-    for (const std::size_t batch : kDataBatches) {
-      if (data->effective_batch(batch) == batch) comparing.data_batches.push_back(batch);
+    // A contract with a fixed batch size feeds that one.
+    for (const std::size_t batch : batches_to_compare(models.optimized)) {
+      const std::size_t size = data->effective_batch(batch);
+      if (comparing.data_batches.empty() || comparing.data_batches.back() != size)
+        comparing.data_batches.push_back(size);
     }
-    if (comparing.data_batches.empty()) comparing.data_batches.push_back(data->effective_batch(1));
   }
   TARMAC_TRY(const EquivalenceReport report,
              compare_models(models.original, models.optimized, comparing, run.progress));

@@ -10,15 +10,14 @@ namespace tarmac {
 namespace {
 
 constexpr std::size_t kSamples = 32;
-constexpr std::size_t kSeveral = 4;
 
-/// Batch sizes to compare at: the fixed one, or one and several.
-std::vector<std::size_t> batch_sizes(const Contract& contract) {
+/// A contract with a fixed batch size feeds that one.
+std::vector<std::size_t> batch_sizes(const Contract& contract, const Model& model) {
   for (const InputSpec& input : contract.inputs) {
     if (!input.shape.empty() && input.shape.front().fixed())
       return {static_cast<std::size_t>(input.shape.front().size)};
   }
-  return {1, kSeveral};
+  return batches_to_compare(model);
 }
 
 Result<SampleSource> samples_of(const Contract& contract, const Dataset& data, std::size_t batch) {
@@ -42,9 +41,9 @@ void record(const EquivalenceReport& found, report::DeployReport& report) {
     row.engine = found.engine;
     row.shapes = corner.shapes;
     row.data = corner.data;
-    row.samples = static_cast<std::int64_t>(corner.samples);
+    row.runs = static_cast<std::int64_t>(corner.runs);
     if (corner.outputs.empty()) {
-      row.note = "the original does not run here: " + corner.not_run;
+      row.note = "not compared: " + corner.not_run;
       report.equivalence.push_back(std::move(row));
       continue;
     }
@@ -78,7 +77,7 @@ Status prove_optimized(const Contract& contract, const Dataset* data, const Mode
                                      : contract.calibration   ? &*contract.calibration
                                                               : nullptr;
     if (source != nullptr) comparing.data_name = source->path.string();
-    comparing.data_batches = batch_sizes(contract);
+    comparing.data_batches = batch_sizes(contract, optimized);
   }
   TARMAC_TRY(const EquivalenceReport found, compare_models(original, optimized, comparing, progress));
   record(found, report);

@@ -178,7 +178,7 @@ Json from_reference(const ReferenceComparison& row) {
 Json from_equivalence(const EquivalenceRow& row) {
   return {{"variant", row.variant}, {"engine", row.engine},
           {"shapes", row.shapes},   {"data", row.data},
-          {"samples", row.samples}, {"output", row.output},
+          {"runs", row.runs},       {"output", row.output},
           {"dtype", row.dtype},     {"metrics", from_metrics(row.metrics)},
           {"limit", row.limit},     {"passed", row.passed},
           {"note", row.note}};

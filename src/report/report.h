@@ -152,7 +152,7 @@ struct EquivalenceRow {
   std::string engine;
   std::string shapes;  ///< "batch=4, height=224"; empty when the model leaves no size open.
   std::string data;    ///< Where the samples come from, or "made up".
-  std::int64_t samples = 0;
+  std::int64_t runs = 0;  ///< Of both models, on a batch each.
   std::string output;
   std::string dtype;
   ErrorMetrics metrics;

@@ -262,11 +262,11 @@ function equivalence() {
   return ['The optimised model beside the original', 'Both run on ' + report.equivalence[0].engine + ' without its own rewriting; largest error relative to the output\'s range.', card(table([
     {title: 'Variant', cell: (row) => row.variant},
     {title: 'Shapes', cell: (row) => row.shapes || 'fixed'}, {title: 'Data', long: true, cell: (row) => row.data},
-    {title: 'Samples', number: true, cell: (row) => format.integer(row.samples)},
+    {title: 'Runs', number: true, cell: (row) => format.integer(row.runs)},
     {title: 'Output', cell: (row) => el('code', null, row.output)}, {title: 'Type', cell: (row) => row.dtype},
     {title: 'Max relative', number: true, cell: (row) => row.metrics.max_rel === null ? '∞' : format.ratio(row.metrics.max_rel)},
     {title: 'Max absolute', number: true, cell: (row) => format.number(row.metrics.max_abs)},
-    {title: 'Limit', number: true, cell: (row) => '≤ ' + format.percent(row.limit)},
+    {title: 'Limit', number: true, cell: (row) => row.limit === 0 ? 'equal' : '≤ ' + format.percent(row.limit)},
     {title: 'Verdict', cell: (row) => row.note ? row.note : mark(row.passed, 'PASS', 'FAIL')},
   ], report.equivalence))];
 }

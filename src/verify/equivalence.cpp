@@ -31,6 +31,16 @@ std::map<std::string, ValueRange> ranges_for(std::span<const TensorInfo> inputs,
   return ranges;
 }
 
+bool admits(std::span<const TensorInfo> inputs, const NamedTensors& tensors) {
+  return std::all_of(inputs.begin(), inputs.end(), [&](const TensorInfo& info) {
+    const auto tensor = tensors.find(info.name);
+    if (tensor == tensors.end() || !info.type.shape) return true;
+    const Shape& shape = tensor->second.shape();
+    return std::equal(shape.begin(), shape.end(), info.type.shape->begin(), info.type.shape->end(),
+                      [](std::int64_t size, const Dim& dim) { return !dim.known() || *dim.size == size; });
+  });
+}
+
 bool has_finite(const Tensor& tensor) {
   if (!is_floating_point(tensor.dtype()) || tensor.count() == 0) return true;
   const auto values = to_doubles(tensor);
@@ -64,7 +74,7 @@ class Comparison {
       corner.not_run = expected.error().str();
       return {};
     }
-    ++corner.samples;
+    ++corner.runs;
     const auto found = run_once(other_context_, other_, inputs);
     if (!found) {
       note({}, corner, "the result does not run: " + found.error().str(), inputs);
@@ -132,11 +142,11 @@ class Prover {
     const std::vector<TensorInfo> inputs = narrowed(original.inputs(), other.inputs());
     TARMAC_TRY(const std::vector<Corner> corners, choose_corners(inputs, original, *original_context));
     progress_.start("verify", corners.size() * options_.made_up_samples + options_.data_batches.size());
-    if (options_.data) TARMAC_CHECK_OK(compare_data(comparison));
+    if (options_.data) TARMAC_CHECK_OK(compare_data(inputs, comparison));
     for (const Corner& corner : corners) TARMAC_CHECK_OK(compare_made_up(inputs, corner, comparison));
     progress_.finish();
     const bool ran = std::any_of(report_.corners.begin(), report_.corners.end(),
-                                 [](const ComparedCorner& corner) { return corner.samples > 0; });
+                                 [](const ComparedCorner& corner) { return corner.runs > 0; });
     if (ran) return {};
     const std::string why = report_.corners.empty() ? "no samples" : report_.corners.front().not_run;
     return make_error(
@@ -150,7 +160,11 @@ class Prover {
                                           const std::vector<TensorInfo>& others) {
     for (TensorInfo& info : inputs) {
       for (const TensorInfo& other : others) {
-        if (other.name == info.name && other.type.static_shape()) info.type = other.type;
+        const bool comparable = other.name == info.name && info.type.shape && other.type.shape &&
+                                info.type.shape->size() == other.type.shape->size();
+        for (std::size_t i = 0; comparable && i < info.type.shape->size(); ++i) {
+          if ((*other.type.shape)[i].known()) (*info.type.shape)[i] = (*other.type.shape)[i];
+        }
       }
     }
     return inputs;
@@ -207,18 +221,26 @@ class Prover {
     return {};
   }
 
-  Status compare_data(Comparison& comparison) {
+  Status compare_data(std::span<const TensorInfo> shapes, Comparison& comparison) {
     for (const std::size_t batch : options_.data_batches) {
       ComparedCorner& compared = report_.corners.emplace_back();
       compared.shapes = fmt::format("batch={}", batch);
       compared.data = options_.data_name;
       TARMAC_TRY(const SampleSource next, options_.data(batch));
+      std::size_t passed_over = 0;
       while (true) {
         TARMAC_CHECK_OK(cancelled());
         TARMAC_TRY(const auto inputs, next());
         if (!inputs) break;
-        TARMAC_CHECK_OK(comparison.add(*inputs, compared));
+        if (admits(shapes, *inputs)) {
+          TARMAC_CHECK_OK(comparison.add(*inputs, compared));
+        } else {
+          ++passed_over;
+        }
       }
+      if (compared.runs == 0 && compared.not_run.empty())
+        compared.not_run =
+            fmt::format("{} batches are of shapes that the result was not made for", passed_over);
       progress_.advance();
     }
     return {};
@@ -231,6 +253,14 @@ class Prover {
 };
 
 }  // namespace
+
+std::vector<std::size_t> batches_to_compare(const Model& model) {
+  for (const Value* input : model.graph->inputs()) {
+    if (input->initializer() != nullptr || !input->type.shape || input->type.shape->empty()) continue;
+    if (const auto size = input->type.shape->front().size) return {static_cast<std::size_t>(*size)};
+  }
+  return {1, 4};
+}
 
 double equivalence_limit(DType dtype) {
   switch (dtype) {

@@ -23,9 +23,13 @@ namespace tarmac {
 double equivalence_limit(DType dtype);
 inline constexpr double kSmallestRange = 1e-3;
 
+/// Batch sizes to compare real samples at: the model's where that is fixed, else one and several.
+std::vector<std::size_t> batches_to_compare(const Model& model);
+
 struct EquivalenceOptions {
   std::vector<PlanProfile> profiles;  ///< shapes to compare at; empty: profiles are made up (corners.h)
-  /// Real samples in batches of this size, some tens of them; null: none.
+  /// Real samples in batches of this size, some tens of them; null: none. Batches of a size that the result
+  /// was not made for (the last one, where sizes are fixed) are passed over.
   std::function<Result<SampleSource>(std::size_t batch_size)> data;
   std::string data_name;  ///< for reports: where they come from
   std::vector<std::size_t> data_batches = {1};
@@ -48,11 +52,11 @@ struct ComparedOutput {
 };
 
 struct ComparedCorner {
-  std::string shapes;  ///< Corner::name, or "batch=4" for real samples; may be empty
-  std::string data;    ///< "made up", or EquivalenceOptions::data_name
-  std::size_t samples = 0;
+  std::string shapes;    ///< Corner::name, or "batch=4" for real samples; may be empty
+  std::string data;      ///< "made up", or EquivalenceOptions::data_name
+  std::size_t runs = 0;  ///< of both models, on a batch each
   std::vector<ComparedOutput> outputs;
-  std::string not_run;  ///< why the original cannot run here; nothing is proven then
+  std::string not_run;  ///< why nothing was run: the original's error, or shapes
 };
 
 struct Difference {

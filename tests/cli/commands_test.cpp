@@ -86,6 +86,18 @@ TEST(Optimize, RemovesWhatChangesNothingAndVerifiesIt) {
   EXPECT_EQ(run_json({"inspect", scene.path("o.onnx")})["nodes"], 4);
 }
 
+TEST(Optimize, VerifiesAtTheShapesThatItIsGiven) {
+  const Scene scene;
+  const json done = run_json({"optimize", scene.model(), "-o", scene.path("o.onnx"), "--verify", "--profile",
+                              "image:1x3x8x8,2x3x8x8,6x3x8x8"});
+  ASSERT_EQ(done["verify"]["corners"].size(), 3U);
+  EXPECT_THAT(done["verify"]["corners"][2]["shapes"].get<std::string>(), HasSubstr("6"));
+  const ProgramResult unread =
+      run_tarmac({"optimize", scene.model(), "-o", scene.path("p.onnx"), "--profile", "image:1x3x8x8"});
+  EXPECT_EQ(unread.exit_status, 2) << unread.err;
+  EXPECT_THAT(unread.err, HasSubstr("--verify"));
+}
+
 TEST(Optimize, LeavesOutWhatItIsTold) {
   const Scene scene;
   const json skipped = run_json(

@@ -48,6 +48,14 @@ TEST_F(Deploy, WritesAPlanForEachTargetAndAReport) {
   EXPECT_TRUE(std::filesystem::exists(options_.output_folder / "report.json"));
   EXPECT_TRUE(std::filesystem::exists(outcome.report_html));
   EXPECT_EQ(outcome.report.runs.size(), 6U);
+  ASSERT_FALSE(outcome.report.equivalence.empty());
+  EXPECT_EQ(outcome.report.equivalence.front().data, contract_.evaluation_data->path.string());
+  EXPECT_EQ(outcome.report.equivalence.back().shapes, "batch=8");  // the largest of the contract's profile
+  for (const report::EquivalenceRow& row : outcome.report.equivalence) {
+    EXPECT_TRUE(row.passed) << row.shapes;
+    EXPECT_EQ(row.note, "");
+    EXPECT_GT(row.runs, 0);
+  }
   for (const report::RunResult& result : outcome.report.runs) {
     EXPECT_EQ(result.accuracy->samples, 297) << result.variant;
     EXPECT_FALSE(result.node_times.empty()) << result.variant;
@@ -86,7 +94,7 @@ TEST_F(Deploy, FixesTheSizesThatAProfileLeavesNoChoiceFor) {
     contract_.profiles.at("image").max[0] = largest_batch;
     report::DeployReport report;
     const auto variants = expect_ok(make_variants(contract_, expect_ok(load_source(contract_)).model, &data,
-                                                  {&target}, report, no_progress()));
+                                                  &data, {&target}, report, no_progress()));
     for (const Variant& variant : variants) {
       EXPECT_EQ(variant.model.graph->inputs()[0]->type.static_shape().has_value(),
                 largest_batch == 1 && variant.name != "original")
@@ -106,7 +114,8 @@ TEST_F(Deploy, CalibrationMemoryDoesNotGrowWithTheNumberOfPictures) {
     reset_peak_memory();
     report::DeployReport report;
     Source source = expect_ok(load_source(contract_));
-    expect_ok(make_variants(contract_, std::move(source.model), &data, &data, {&target}, report, no_progress()));
+    expect_ok(
+        make_variants(contract_, std::move(source.model), &data, &data, {&target}, report, no_progress()));
     return expect_ok(memory_use()).peak_resident_bytes;
   };
   peak(40);  // the engine's own start-up

@@ -52,6 +52,8 @@ TEST(ReportJson, HoldsWhatTheStructsHold) {
   EXPECT_EQ(run["histogram"]["counts"].size(), 40U);
   EXPECT_EQ(run["node_times"].size(), 24U);
   EXPECT_EQ(parsed["references"][0]["metrics"]["count"], 96);
+  EXPECT_EQ(parsed["equivalence"][1]["shapes"], "batch=8");
+  EXPECT_EQ(parsed["equivalence"][1]["limit"], 1e-3);
   EXPECT_EQ(parsed["calibration"]["method"], "minmax");
   EXPECT_EQ(parsed["precision"].size(), 23U);
   EXPECT_EQ(parsed["checks"][2]["available"], false);

@@ -130,6 +130,10 @@ void add_tables(DeployReport& report) {
   close.snr_db = 128.4;
   close.cosine = 1;
   close.count = 96;
+  report.equivalence = {
+      {"fp32", "ONNX Runtime 1.32.0", "batch=1", "pictures/test", 32, "logits", "float32", close, 1e-3, true,
+       ""},
+      {"fp32", "ONNX Runtime 1.32.0", "batch=8", "made up", 3, "logits", "float32", close, 1e-3, true, ""}};
   report.references = {{"PyTorch 2.9.0", "original", "openvino", "logits", 32, close, 0.01, true},
                        {"PyTorch 2.9.0", "original", "onnxruntime", "logits", 32, close, 0.01, true}};
   report.calibration = CalibrationFacts{

@@ -45,6 +45,17 @@ TEST(RandomTensorTest, StaysInTheRangeOfItsType) {
   EXPECT_EQ(random_tensor(DType::kFloat32, {-3}, 1).error().code, ErrorCode::kInvalidInput);
 }
 
+TEST(RandomTensorTest, StaysInTheRangeThatIsAskedFor) {
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64, DType::kFloat16}) {
+    const auto values = *to_doubles(*random_tensor(dtype, {1000}, 1, ValueRange{-4, 4}));
+    EXPECT_THAT(values, Each(AllOf(Ge(-4.0), Le(4.0)))) << to_string(dtype);
+    EXPECT_THAT(values, testing::Contains(Lt(-3.0))) << to_string(dtype);
+  }
+  const auto indices = *to_doubles(*random_tensor(DType::kInt64, {1000}, 1, ValueRange{0, 9}));
+  EXPECT_THAT(indices, Each(AllOf(Ge(0.0), Le(9.0))));
+  EXPECT_THAT(indices, testing::Contains(9.0));
+}
+
 TEST(ResolveShapesTest, GivesASymbolOneSizeInAllInputs) {
   const std::vector<TensorInfo> inputs{info_of("a", {Dim::named("batch"), Dim::of(3)}),
                                        info_of("b", {Dim::named("batch"), Dim::named("length"), Dim{}})};

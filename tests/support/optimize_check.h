@@ -13,9 +13,11 @@ using Tensors = std::map<std::string, Tensor>;
 
 struct CheckResult {
   /// "" when all is well; "skipped" when the model itself does not run here; else what kind of failure:
-  /// "optimize" (an error), "invalid", "run" (only the original runs), "differs".
+  /// "optimize" (an error; but "skipped" for kUnsupported where an opset is asked for), "invalid", "run"
+  /// (only the original runs), "differs".
   std::string kind;
   std::string what;
+  std::map<std::string, std::size_t> changes;  ///< by pass
   [[nodiscard]] bool failed() const { return !kind.empty() && kind != "skipped"; }
 };
 
@@ -23,6 +25,8 @@ struct CheckOptions {
   OptimizeOptions optimize;
   /// The engine to run on, with its own rewriting off where that can be.
   std::string target = "onnxruntime";
+  /// Passes use what every engine here runs; false: what `target` runs, a vendor's operators among it.
+  bool for_all_targets = false;
 };
 
 /// Runs `model` on `inputs` as it is and after optimize(), and compares the outputs. What a change of the

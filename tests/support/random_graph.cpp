@@ -25,7 +25,7 @@ const Ingredient& choose(RandomBuilder& b, const std::vector<const Ingredient*>&
 void add_inputs(RandomBuilder& b, RandomModel& made) {
   const std::int64_t batch = b.between(1, 3);
   const bool open_batch = b.chance(0.35);
-  const bool open_others = b.chance(0.15);
+  const bool open_others = b.chance(0.25);
   const std::int64_t count = b.between(1, 3);
   for (std::int64_t i = 0; i < count; ++i) {
     Item item{nullptr, b.real(), {}, 1, true};

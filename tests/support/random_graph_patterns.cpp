@@ -1,5 +1,6 @@
 // What exporters decompose: the forms that fusions look for, and forms that only look like them.
 #include <cmath>
+#include <limits>
 
 #include "support/random_graph_builder.h"
 
@@ -11,16 +12,7 @@ using Integers = std::vector<std::int64_t>;
 std::int64_t rank_of(const Item& x) { return static_cast<std::int64_t>(x.shape.size()); }
 
 /// Normalisation over the last axis or two; x − mean, variance, ε, root, scale, bias, with variations.
-bool layer_norm(RandomBuilder& b) {
-  auto x = b.pick_real(2, 4, 100);
-  if (!x || x->shape.back() < 2) return false;
-  Item at = *x;
-  if (b.chance(0.3)) {  // skip connection
-    const auto other = b.pick([&](const Item& item) {
-      return item.dtype == b.real() && item.shape == x->shape && item.bound < 100;
-    });
-    if (other) at = b.binary("Add", at, *other, at.bound + other->bound);
-  }
+void normalize(RandomBuilder& b, const Item& at) {
   const std::int64_t rank = rank_of(at);
   Integers axes = {b.chance(0.6) ? -1 : rank - 1};
   if (rank >= 3 && b.chance(0.2)) axes = {rank - 2, rank - 1};
@@ -36,7 +28,7 @@ bool layer_norm(RandomBuilder& b) {
   // Large, so that a constant row does not turn rounding into noise.
   const Item shifted = b.binary("Add", variance, b.real_values({}, {b.uniform(1e-2, 1e-1)}), square + 1);
   const Item root = b.map("Sqrt", {shifted.value}, shifted, centred.bound + 1);
-  const double bound = 3 * std::sqrt(static_cast<double>(x->shape.back()));
+  const double bound = 3 * std::sqrt(static_cast<double>(at.shape.back()));
   Item normal = b.chance(0.8) ? b.binary("Div", centred, root, bound)
                               : b.binary("Mul", centred, b.map("Reciprocal", {root.value}, root, 10), bound);
   Shape affine = {at.shape.back()};
@@ -44,6 +36,19 @@ bool layer_norm(RandomBuilder& b) {
   if (b.chance(0.1)) affine = {1};
   if (b.chance(0.85)) normal = b.binary("Mul", normal, b.reals(affine, -2, 2), 2 * bound);
   if (b.chance(0.85)) b.binary("Add", normal, b.reals(affine, -1, 1), 2 * bound + 1);
+}
+
+bool layer_norm(RandomBuilder& b) {
+  auto x = b.pick_real(2, 4, 100);
+  if (!x || x->shape.back() < 2) return false;
+  Item at = *x;
+  if (b.chance(0.4)) {  // skip connection
+    const auto other = b.pick([&](const Item& item) {
+      return item.dtype == b.real() && item.shape == x->shape && item.bound < 100;
+    });
+    if (other) at = b.binary("Add", at, *other, at.bound + other->bound);
+  }
+  normalize(b, at);
   return true;
 }
 
@@ -172,8 +177,18 @@ bool attention(RandomBuilder& b) {
   const std::int64_t heads = b.between(1, 3);
   const std::int64_t width = heads * b.between(1, 4);
   const std::int64_t head = width / heads;
+  const bool sizes_stay_open = b.chance(0.6);
+  const auto shape_as = [&](const Item& from, const Shape& shape) {
+    if (!sizes_stay_open) return b.reshape(from, shape);
+    Item result = from;
+    result.shape = shape;
+    std::vector<std::int64_t> asked = shape;
+    asked[0] = 0;
+    asked[1] = b.chance(0.5) ? 0 : -1;
+    return b.op("Reshape", {from.value, b.integers(asked)}, result);
+  };
   const auto split_heads = [&](const Item& from, bool keys) {
-    const Item at = b.reshape(from, {from.shape[0], from.shape[1], heads, head});
+    const Item at = shape_as(from, {from.shape[0], from.shape[1], heads, head});
     return b.transpose(at, keys ? Integers{0, 2, 3, 1} : Integers{0, 2, 1, 3});
   };
   Item q = split_heads(projection(b, *x, width), false);
@@ -189,9 +204,18 @@ bool attention(RandomBuilder& b) {
   if (!early)
     scores = b.chance(0.6) ? b.binary("Div", scores, b.scalar(1 / scale), scores.bound)
                            : b.binary("Mul", scores, b.scalar(scale), scores.bound);
-  if (b.chance(0.3)) {
-    Shape mask = b.chance(0.5) ? Shape{scores.shape[2], scores.shape[3]}
-                               : Shape{scores.shape[0], 1, 1, scores.shape[3]};
+  if (b.chance(0.25)) {  // later positions are hidden
+    const std::int64_t rows = scores.shape[2];
+    const std::int64_t columns = scores.shape[3];
+    const double hidden = b.chance(0.5) ? -std::numeric_limits<double>::infinity() : -1e4;
+    std::vector<double> mask;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t column = 0; column < columns; ++column) mask.push_back(column > row ? hidden : 0.0);
+    }
+    scores = b.binary("Add", scores, b.real_values({rows, columns}, mask), scores.bound + 5);
+  } else if (b.chance(0.3)) {
+    const Shape mask = b.chance(0.5) ? Shape{scores.shape[2], scores.shape[3]}
+                                     : Shape{scores.shape[0], 1, 1, scores.shape[3]};
     scores = b.binary("Add", scores, b.reals(mask, -5, 0), scores.bound + 5);
   }
   Item weights = scores;
@@ -200,7 +224,7 @@ bool attention(RandomBuilder& b) {
       b.op("Softmax", {scores.value}, {{"axis", integer(b.chance(0.7) || b.opset() < 13 ? 3 : -1)}}, weights);
   Item context = b.matmul(weights, v);
   context.bound = v.bound;
-  context = b.reshape(b.transpose(context, {0, 2, 1, 3}), {x->shape[0], x->shape[1], width});
+  context = shape_as(b.transpose(context, {0, 2, 1, 3}), {x->shape[0], x->shape[1], width});
   projection(b, context, b.chance(0.5) ? x->shape[2] : width);
   return true;
 }
@@ -225,6 +249,67 @@ bool embedding(RandomBuilder& b) {
                      b.constant(Tensor::from<std::int64_t>({1, ids->shape[1]}, positions))},
                     {{"axis", integer(0)}}, position);
     at = b.binary("Add", at, position, 2);
+  } else if (b.chance(0.5)) {
+    const Shape rows = b.chance(0.5) ? Shape{ids->shape[1], width} : Shape{1, ids->shape[1], width};
+    at = b.binary("Add", at, b.reals(rows, -1, 1), 2);
+  }
+  if (b.chance(0.7)) normalize(b, at);
+  return true;
+}
+
+/// Q/DQ of an activation, and a product with stored INT8 weights. Rounding to steps needs an exact value.
+bool quantized(RandomBuilder& b) {
+  const auto x = b.pick([](const Item& item) {
+    return item.exact && item.dtype == DType::kFloat32 && item.shape.size() == 2 &&
+           elements(item.shape) > 0 && elements(item.shape) < 500;
+  });
+  if (!x || b.real() != DType::kFloat32) return false;
+  Value* const scale = b.real_values({}, {b.uniform(0.01, 0.05)});
+  const bool is_signed = b.chance(0.5);
+  Value* const zero = b.constant(is_signed ? Tensor::from<std::int8_t>({}, std::vector<std::int8_t>{3})
+                                           : Tensor::from<std::uint8_t>({}, std::vector<std::uint8_t>{120}));
+  Item steps{nullptr, is_signed ? DType::kInt8 : DType::kUint8, x->shape, 255, false};
+  steps = b.op("QuantizeLinear", {x->value, scale, zero}, steps);
+  Item back = *x;
+  back.exact = false;
+  back = b.op("DequantizeLinear", {steps.value, scale, zero}, back);
+  const std::int64_t k = x->shape.back();
+  const std::int64_t n = b.between(1, 5);
+  std::vector<std::int8_t> weights(static_cast<std::size_t>(k * n));
+  for (auto& weight : weights) weight = static_cast<std::int8_t>(b.between(-127, 127));
+  Item w{b.constant(Tensor::from<std::int8_t>({k, n}, weights)), DType::kFloat32, {k, n}, 1, false};
+  const bool per_channel = b.opset() >= 13 && b.chance(0.5);
+  const Attributes axis = per_channel ? Attributes{{"axis", std::int64_t{1}}} : Attributes{};
+  w = b.op("DequantizeLinear", {w.value, b.reals(per_channel ? Shape{n} : Shape{}, 0.005, 0.01)}, axis, w);
+  const Item product = b.matmul(back, w);
+  if (b.chance(0.6)) b.binary("Add", product, b.reals({n}, -1, 1), product.bound + 1);
+  return true;
+}
+
+/// A mean, spread to the shape that it came from before it is used.
+bool spread_mean(RandomBuilder& b) {
+  const auto x = b.pick_real(1, 4, 100);
+  if (!x) return false;
+  const Item mean = b.reduce(b.chance(0.5) ? "ReduceMean" : "ReduceMax", *x, {b.below(rank_of(*x))}, true);
+  const Item spread =
+      b.op("Expand", {mean.value, b.integers(x->shape)}, {nullptr, x->dtype, x->shape, mean.bound, false});
+  b.binary(b.chance(0.5) ? "Sub" : "Max", *x, spread, 2 * x->bound);
+  return true;
+}
+
+/// Limits one after another, Relu among them.
+bool clips(RandomBuilder& b) {
+  const auto x = b.pick_real(1, 4);
+  if (!x) return false;
+  Item at = *x;
+  for (std::int64_t i = b.between(2, 3); i > 0; --i) {
+    if (b.chance(0.3)) {
+      at = b.op("Relu", {at.value}, at);
+    } else {
+      at = b.op("Clip",
+                {at.value, b.real_values({}, {b.uniform(-2, 0.5)}), b.real_values({}, {b.uniform(0.5, 3)})},
+                at);
+    }
   }
   return true;
 }
@@ -245,10 +330,16 @@ bool duplicates(RandomBuilder& b) {
 }  // namespace
 
 const std::vector<Ingredient>& pattern_ingredients() {
-  static const std::vector<Ingredient> ingredients = {
-      {"layer_norm", 4, layer_norm},  {"rms_norm", 2, rms_norm},   {"gelu", 3, gelu},
-      {"gated", 4, gated_activation}, {"attention", 3, attention}, {"embedding", 2, embedding},
-      {"duplicates", 2, duplicates}};
+  static const std::vector<Ingredient> ingredients = {{"layer_norm", 4, layer_norm},
+                                                      {"rms_norm", 2, rms_norm},
+                                                      {"gelu", 3, gelu},
+                                                      {"gated", 4, gated_activation},
+                                                      {"attention", 3, attention},
+                                                      {"embedding", 2, embedding},
+                                                      {"duplicates", 2, duplicates},
+                                                      {"quantized", 2, quantized},
+                                                      {"spread_mean", 1, spread_mean},
+                                                      {"clips", 1, clips}};
   return ingredients;
 }
 

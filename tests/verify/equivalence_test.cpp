@@ -94,7 +94,7 @@ TEST_F(EquivalenceTest, WhatThePassesMakeIsTheSameAtEveryBatchSize) {
   ASSERT_EQ(report.corners.size(), 3U);
   EXPECT_EQ(report.corners[2].shapes, "batch=5");
   for (const ComparedCorner& corner : report.corners) {
-    EXPECT_EQ(corner.samples, 3U);
+    EXPECT_EQ(corner.runs, 3U);
     ASSERT_EQ(corner.outputs.size(), 2U);
     EXPECT_EQ(corner.outputs[0].limit, 1e-3);
     EXPECT_LT(corner.outputs[0].metrics.max_rel, 1e-6);

@@ -41,7 +41,7 @@ Result<std::optional<ChannelAffine>> normalization(const Node& bn) {
 
 /// The convolution without padding that alone reads the result and takes as many channels.
 std::optional<LinearNode> reading_conv(const Graph& graph, const Node& bn, std::size_t channels) {
-  if (!read_once(*bn.output(0))) return std::nullopt;
+  if (!has_one_reader(*bn.output(0))) return std::nullopt;
   const Use use = bn.output(0)->uses().front();
   if (use.index != 0 || !use.node->is("Conv") || &use.node->graph() != &graph || !is_unpadded(*use.node))
     return std::nullopt;

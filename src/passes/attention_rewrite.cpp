@@ -18,6 +18,41 @@ Type with_shape(DType dtype, const SymbolicShape& shape) {
   return type;
 }
 
+constexpr int kMaxShapeNodes = 64;
+
+bool is_unread(const Value* value) { return value == nullptr || value->unused(); }
+
+std::vector<Node*> shapes_of(const Node& node) {
+  std::vector<Node*> shapes;
+  for (const Value* output : node.outputs()) {
+    if (output == nullptr) continue;
+    for (const Use& use : output->uses()) {
+      if (use.node->is("Shape")) shapes.push_back(use.node);
+    }
+  }
+  return shapes;
+}
+
+/// Whether nothing reads what is computed from the node.
+bool leads_nowhere(const Node& node, int& budget) {
+  if (--budget < 0) return false;
+  return std::all_of(node.outputs().begin(), node.outputs().end(), [&](const Value* output) {
+    return output == nullptr ||
+           (!output->is_output() &&
+            std::all_of(output->uses().begin(), output->uses().end(),
+                        [&](const Use& use) { return leads_nowhere(*use.node, budget); }));
+  });
+}
+
+/// Erases a node that leads nowhere after those that read it.
+void erase_forward(Node& node, std::set<Node*>& erased) {
+  for (const Value* output : node.outputs()) {
+    while (output != nullptr && !output->uses().empty()) erase_forward(*output->uses().front().node, erased);
+  }
+  erased.insert(&node);
+  node.graph().erase(node);
+}
+
 std::vector<AddedMask> masks_of(const AttentionCore& core) {
   return core.keep != nullptr ? std::vector<AddedMask>{{core.keep}} : core.added;
 }
@@ -295,10 +330,13 @@ void AttentionRewriter::finish() {
     Node* node = dropped_.back();
     dropped_.pop_back();
     if (erased.contains(node)) continue;
+    // Shapes whose use was folded away still read what they measured.
+    for (Node* shape : shapes_of(*node)) {
+      int budget = kMaxShapeNodes;
+      if (leads_nowhere(*shape, budget)) erase_forward(*shape, erased);
+    }
     const auto& outputs = node->outputs();
-    const bool unread = std::all_of(outputs.begin(), outputs.end(),
-                                    [](const Value* value) { return value == nullptr || value->unused(); });
-    if (!unread) continue;
+    if (!std::all_of(outputs.begin(), outputs.end(), is_unread)) continue;
     for (const Value* input : node->inputs()) {
       if (input != nullptr && input->producer() != nullptr) dropped_.push_back(input->producer());
     }

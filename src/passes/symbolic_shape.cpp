@@ -1,11 +1,8 @@
 #include "passes/symbolic_shape.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <string_view>
 
-#include "passes/einsum_terms.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -14,44 +11,6 @@ namespace {
 constexpr std::int64_t kMaxElements = 64;
 /// Scales are computed in a handful of nodes from a shape.
 constexpr int kMaxScalarDepth = 16;
-
-constexpr std::array<std::string_view, 27> kSameShape = {"Identity",
-                                                         "Cast",
-                                                         "Dropout",
-                                                         "Relu",
-                                                         "LeakyRelu",
-                                                         "Gelu",
-                                                         "Erf",
-                                                         "Tanh",
-                                                         "Sigmoid",
-                                                         "Sqrt",
-                                                         "Neg",
-                                                         "Abs",
-                                                         "Exp",
-                                                         "Log",
-                                                         "Clip",
-                                                         "Softmax",
-                                                         "LayerNormalization",
-                                                         "RMSNormalization",
-                                                         "Not",
-                                                         "IsNaN",
-                                                         "HardSigmoid",
-                                                         "HardSwish",
-                                                         "BatchNormalization",
-                                                         "QuantizeLinear",
-                                                         "DequantizeLinear",
-                                                         "Reciprocal",
-                                                         "Trilu"};
-constexpr std::array<std::string_view, 14> kBroadcast = {"Add",     "Sub", "Mul",  "Div",  "Pow",
-                                                         "Where",   "Min", "Max",  "And",  "Equal",
-                                                         "Greater", "Or",  "Less", "PRelu"};
-constexpr std::array<std::string_view, 5> kPerImage = {"Conv", "MaxPool", "AveragePool", "Resize",
-                                                       "GlobalAveragePool"};
-
-template <std::size_t N>
-bool among(const std::array<std::string_view, N>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 }  // namespace
 
@@ -113,7 +72,7 @@ void SymbolicShapes::visit(const Graph& graph) {
     for (std::size_t i = 0; i < node->outputs().size(); ++i) {
       const Value* output = node->output(i);
       if (output == nullptr) continue;
-      record(*output, node->domain.empty() ? shape_from(*node, i) : std::nullopt);
+      record(*output, node->domain.empty() ? shape_from(*node, i) : vendor_shape(*node, i));
       if (i > 0 || !node->domain.empty() || constant_of(output) != nullptr) continue;
       if (auto found = elements_from(*node); found && found->size() <= kMaxElements)
         elements_.emplace(output, *std::move(found));
@@ -315,234 +274,6 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::elements_from(const No
     result.push_back(std::move(element));
   }
   return result;
-}
-
-std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::broadcast(const Node& node) const {
-  MaybeShape result;
-  for (const Value* input : node.inputs()) {
-    const SymbolicShape* dims = shape(input);
-    if (dims == nullptr) return std::nullopt;
-    if (dims->size() > result.size())
-      result.insert(result.begin(), dims->size() - result.size(), SymbolicDim::of(1));
-    for (std::size_t i = 0; i < dims->size(); ++i) {
-      MaybeDim& dim = result[result.size() - dims->size() + i];
-      const SymbolicDim& other = (*dims)[i];
-      if (dim && (*dim == other || other.is(1))) continue;
-      const bool fixed = dim && dim->known() && !dim->is(1);
-      if (dim && dim->is(1)) {
-        dim = other;
-      } else if (other.known() && !other.is(1)) {
-        dim = other;
-      } else if (!fixed) {
-        dim = std::nullopt;
-      }
-    }
-  }
-  return result;
-}
-
-std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::multiplied(const Node& node) const {
-  const SymbolicShape* a = shape(node.input(0));
-  const SymbolicShape* b = shape(node.input(1));
-  if (a == nullptr || b == nullptr || a->size() < 2 || b->size() < 2) return std::nullopt;
-  if (node.op_type == "Gemm") {
-    const bool trans_a = node.attribute_or<std::int64_t>("transA", 0) != 0;
-    const bool trans_b = node.attribute_or<std::int64_t>("transB", 0) != 0;
-    return MaybeShape{(*a)[trans_a ? 1 : 0], (*b)[trans_b ? 0 : 1]};
-  }
-  const std::size_t rank = std::max(a->size(), b->size());
-  MaybeShape result;
-  for (std::size_t i = 0; i + 2 < rank; ++i) {
-    const SymbolicDim one = SymbolicDim::of(1);
-    const SymbolicDim& x = i + a->size() < rank ? one : (*a)[i + a->size() - rank];
-    const SymbolicDim& y = i + b->size() < rank ? one : (*b)[i + b->size() - rank];
-    if (x == y || y.is(1)) {
-      result.emplace_back(x);
-    } else if (x.is(1)) {
-      result.emplace_back(y);
-    } else {
-      result.emplace_back(x.known() ? MaybeDim(x) : y.known() ? MaybeDim(y) : std::nullopt);
-    }
-  }
-  result.emplace_back((*a)[a->size() - 2]);
-  result.emplace_back(b->back());
-  return result;
-}
-
-std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::reshaped(const Node& node) const {
-  const SymbolicShape* in = shape(node.input(0));
-  const auto wanted = elements(node.input(1));
-  const Type& type = node.output(0)->type;
-  const bool ranked = type.is_tensor() && type.shape;
-  if (in == nullptr || (!wanted && !ranked)) return std::nullopt;
-  MaybeShape result = wanted ? *wanted : MaybeShape(type.shape->size());
-  SymbolicDim rest = SymbolicDim::of(1);
-  std::vector<std::size_t> open;
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    MaybeDim& dim = result[i];
-    if (dim && dim->is(0) && node.attribute_or<std::int64_t>("allowzero", 0) == 0)
-      dim = i < in->size() ? MaybeDim((*in)[i]) : std::nullopt;
-    if (dim && dim->is(-1)) dim = std::nullopt;
-    if (!dim && ranked && type.shape->size() == result.size() && (*type.shape)[i].known())
-      dim = SymbolicDim::of(*(*type.shape)[i].size);
-    if (dim) {
-      rest = rest.times(*dim);
-    } else {
-      open.push_back(i);
-    }
-  }
-  if (open.size() == 1) result[open.front()] = product(*in).divided_by(rest);
-  const bool settled =
-      std::all_of(result.begin(), result.end(), [](const MaybeDim& dim) { return dim.has_value(); });
-  if (settled || !heads_.heads) return result;
-
-  // The sizes are computed at run time: the caller vouches that the last axis holds the heads.
-  const std::int64_t heads = *heads_.heads;
-  const auto& readers = node.output(0)->uses();
-  const bool splits = in->size() == 3 && result.size() == 4 &&
-                      std::all_of(readers.begin(), readers.end(), [](const Use& use) {
-                        if (!use.node->is("Transpose")) return false;
-                        const auto perm = permutation_of(*use.node, 4);
-                        return perm[0] == 0 && perm[1] == 2;
-                      });
-  if (splits) {
-    const std::int64_t hidden = in->back().known() ? in->back().factor() : heads_.hidden_size.value_or(0);
-    if (hidden <= 0 || hidden % heads != 0 || (result[2] && !result[2]->is(heads)) ||
-        (result[3] && !result[3]->is(hidden / heads)))
-      return result;
-    return MaybeShape{(*in)[0], (*in)[1], SymbolicDim::of(heads), SymbolicDim::of(hidden / heads)};
-  }
-  const Node* before = node.input(0)->producer();
-  const bool joins = in->size() == 4 && result.size() == 3 && (*in)[2].is(heads) && before != nullptr &&
-                     before->is("Transpose") &&
-                     permutation_of(*before, 4) == std::vector<std::int64_t>{0, 2, 1, 3};
-  if (joins) return MaybeShape{(*in)[0], (*in)[1], (*in)[2].times((*in)[3])};
-  return result;
-}
-
-std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::summed(const Node& node) const {
-  const auto terms = einsum_terms(node);
-  if (!terms) return std::nullopt;
-  MaybeShape result(terms->result.size());
-  for (std::size_t i = 0; i < terms->operands.size(); ++i) {
-    const SymbolicShape* dims = shape(node.input(i));
-    if (dims == nullptr || dims->size() != terms->operands[i].size()) return std::nullopt;
-    for (std::size_t k = 0; k < result.size(); ++k) {
-      const auto at = terms->operands[i].find(terms->result[k]);
-      // Operands may be broadcast.
-      if (at != std::string::npos && (!result[k] || result[k]->is(1))) result[k] = (*dims)[at];
-    }
-  }
-  return result;
-}
-
-std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::sliced(const Node& node,
-                                                                 const SymbolicShape& in) const {
-  const auto starts = integers(node.input(1));
-  const auto ends = integers(node.input(2));
-  const auto axes = integers(node.input(3));
-  if (!axes) return std::nullopt;
-  MaybeShape result(in.begin(), in.end());
-  for (std::size_t i = 0; i < axes->size(); ++i) {
-    const auto axis = axis_index((*axes)[i], in.size());
-    if (!axis) return std::nullopt;
-    MaybeDim& dim = result[*axis];
-    const bool countable = in[*axis].known() && starts && ends && node.input(4) == nullptr &&
-                           starts->size() == axes->size() && ends->size() == axes->size();
-    if (!countable) {
-      dim = std::nullopt;
-      continue;
-    }
-    const std::int64_t size = in[*axis].factor();
-    const auto clamp = [size](std::int64_t at) {
-      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-    };
-    dim = SymbolicDim::of(std::max<std::int64_t>(0, clamp((*ends)[i]) - clamp((*starts)[i])));
-  }
-  return result;
-}
-
-std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node& node,
-                                                                     std::size_t output) const {
-  const std::string& op = node.op_type;
-  if (among(kBroadcast, op)) return broadcast(node);
-  if (op == "MatMul" || op == "Gemm") return multiplied(node);
-  if (op == "Reshape") return reshaped(node);
-  if (op == "Einsum") return summed(node);
-  const SymbolicShape* in = shape(node.input(0));
-  if (in == nullptr) return std::nullopt;
-  MaybeShape result(in->begin(), in->end());
-  if (among(kSameShape, op)) return output == 0 ? std::optional(result) : std::nullopt;
-  if (op == "Transpose") {
-    const auto perm = permutation_of(node, in->size());
-    if (perm.size() != in->size()) return std::nullopt;
-    for (std::size_t i = 0; i < perm.size(); ++i) result[i] = (*in)[static_cast<std::size_t>(perm[i])];
-    return result;
-  }
-  if (op == "Unsqueeze" || op == "Squeeze") {
-    const auto axes = axes_of(node, 1);
-    if (!axes) return std::nullopt;
-    const bool adds = op == "Unsqueeze";
-    const std::size_t rank = in->size() + (adds ? axes->size() : 0);
-    std::vector<bool> named(rank, false);
-    for (const std::int64_t axis : *axes) {
-      const auto at = axis_index(axis, rank);
-      if (!at) return std::nullopt;
-      named[*at] = true;
-    }
-    MaybeShape changed;
-    for (std::size_t i = 0, next = 0; i < rank; ++i) {
-      if (!adds && named[i]) continue;
-      changed.push_back(adds ? (named[i] ? MaybeDim(SymbolicDim::of(1)) : result[next++]) : result[i]);
-    }
-    return changed;
-  }
-  if (op == "Gather" || op == "Concat" || op == "Split" || op == "Slice") {
-    const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in->size());
-    if (op == "Slice") return sliced(node, *in);
-    if (!axis) return std::nullopt;
-    if (op == "Split") {
-      const auto* attribute = node.attribute<std::vector<std::int64_t>>("split");
-      const auto sizes = attribute != nullptr ? std::optional(*attribute) : integers(node.input(1));
-      const auto parts = static_cast<std::int64_t>(node.outputs().size());
-      if (sizes && output < sizes->size()) {
-        result[*axis] = SymbolicDim::of((*sizes)[output]);
-      } else {
-        result[*axis] =
-            node.input(1) == nullptr ? (*in)[*axis].divided_by(SymbolicDim::of(parts)) : std::nullopt;
-      }
-      return result;
-    }
-    if (op == "Concat") {
-      result[*axis] = std::nullopt;  // its size is in the type where it is known
-      return result;
-    }
-    const SymbolicShape* indices = shape(node.input(1));
-    if (indices == nullptr) return std::nullopt;
-    const auto at = result.erase(result.begin() + static_cast<std::ptrdiff_t>(*axis));
-    result.insert(at, indices->begin(), indices->end());
-    return result;
-  }
-  if (op == "Expand") {
-    const auto wanted = elements(node.input(1));
-    if (!wanted || wanted->size() < in->size()) return std::nullopt;
-    result = *wanted;
-    for (std::size_t i = 0; i < in->size(); ++i) {
-      MaybeDim& dim = result[result.size() - in->size() + i];
-      const SymbolicDim& size = (*in)[i];
-      const bool kept = (dim && dim->is(1)) || (size.known() && !size.is(1));
-      if (kept) dim = size;
-      // Where an unknown size meets another one, either may be 1.
-      if (!kept && !size.is(1) && dim && !(*dim == size) && !dim->known()) dim = std::nullopt;
-    }
-    return result;
-  }
-  if (among(kPerImage, op)) {
-    MaybeShape image(in->size());
-    if (!image.empty() && op != "Resize") image[0] = (*in)[0];
-    return image;
-  }
-  return std::nullopt;
 }
 
 }  // namespace tarmac

@@ -69,6 +69,8 @@ class SymbolicShapes {
   [[nodiscard]] std::optional<MaybeShape> shape_from(const Node& node, std::size_t output) const;
   [[nodiscard]] std::optional<MaybeShape> broadcast(const Node& node) const;
   [[nodiscard]] std::optional<MaybeShape> reshaped(const Node& node) const;
+  [[nodiscard]] std::optional<MaybeShape> vendor_shape(const Node& node, std::size_t output) const;
+  [[nodiscard]] static std::optional<MaybeShape> reduced(const Node& node, const SymbolicShape& in);
   [[nodiscard]] std::optional<MaybeShape> summed(const Node& node) const;
   [[nodiscard]] std::optional<MaybeShape> sliced(const Node& node, const SymbolicShape& in) const;
   [[nodiscard]] std::optional<MaybeShape> multiplied(const Node& node) const;

@@ -138,6 +138,25 @@ TEST(Optimize, ConvertsToTheOpsetThatItIsTold) {
       2);
 }
 
+TEST(Optimize, TakesTheNumberOfAttentionHeadsAndSaysWhereTheGraphHasAnother) {
+  const Scene scene;
+  expect_ok(save_model(model(R"(<ir_version: 10, opset_import: ["" : 23]>
+g (float[2,4,6,8] q, float[2,4,6,8] k, float[2,4,6,8] v) => (float[2,4,6,8] y) {
+  kt = Transpose <perm = [0, 1, 3, 2]> (k)
+  raw = MatMul (q, kt)
+  p = Softmax <axis = -1> (raw)
+  y = MatMul (p, v)
+})"),
+                       scene.path("a.onnx")));
+  const json wrong = run_json(
+      {"optimize", scene.path("a.onnx"), "-o", scene.path("o.onnx"), "--heads", "8", "--hidden", "32"});
+  ASSERT_EQ(wrong["declined"].size(), 1U);
+  EXPECT_THAT(wrong["declined"][0]["what"].get<std::string>(), HasSubstr("4 heads here, not 8"));
+  const json right = run_json(
+      {"optimize", scene.path("a.onnx"), "-o", scene.path("o.onnx"), "--heads", "4", "--hidden", "32"});
+  EXPECT_EQ(right["nodes_after"], 1);
+}
+
 TEST(Optimize, ListsThePasses) { EXPECT_GE(run_json({"optimize", "--list-passes"})["passes"].size(), 6U); }
 
 TEST(Quantize, StaticOnTensorsStaysNearTheFloatModel) {

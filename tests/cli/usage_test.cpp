@@ -60,6 +60,7 @@ TEST(Usage, MistakesExitWith2AndSayWhatWouldHaveBeenRight) {
       {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static"}, "add --data"},
       {{"optimize", "m.onnx"}, "-o is missing"},
       {{"optimize", "m.onnx", "-o", "o.onnx", "--skip", "fold_constant"}, "did you mean 'fold_constants'?"},
+      {{"optimize", "m.onnx", "-o", "o.onnx", "--heads", "0"}, "--heads"},
       {{"compile", "m.onnx", "-o", "m.plan", "--target", "openvino", "--profile", "image:1x3,2x3"},
        "a profile has one shape, or three"},
       {{"compile", "m.onnx", "-o", "m.plan", "--target", "openvino", "--profile", "image:4,2,8"},

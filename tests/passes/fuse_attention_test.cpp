@@ -135,6 +135,31 @@ TEST(FuseAttention, AddsNoTransposesForFewKeys) {
 })");
 }
 
+TEST(FuseAttention, LeavesNothingBehindForShapesThatNothingReads) {
+  std::string text = plain_with("y = MatMul (p, v)", R"(o = MatMul (p, v)
+  dead = Shape (o)
+  deader = Cast <to = 6> (dead)
+  y = Relu (o))");
+  Model found = model(opset23(text));
+  EXPECT_EQ(apply_pass(found, "fuse_attention").size(), 1U);
+  EXPECT_EQ(found.graph->nodes().size(), 4U) << model_to_text(found);  // the shape now reads the new value
+  text = R"(g (float[2,6,32] q, float[2,6,32] k, float[2,6,32] v) => (float[2,6,32] y)
+<int64[4] s4 = {2, -1, 4, 8}, int64[3] join = {2, 6, 32}> {
+  q4 = Reshape (q, s4)
+  k4 = Reshape (k, s4)
+  v4 = Reshape (v, s4)
+  raw = Einsum <equation = "bqhd,bkhd->bhqk"> (q4, k4)
+  p = Softmax <axis = -1> (raw)
+  o = Einsum <equation = "bhqk,bkhd->bqhd"> (p, v4)
+  dead = Shape (o)
+  deader = Cast <to = 6> (dead)
+  y = Reshape (o, join)
+})";
+  found = model(opset23(text));
+  EXPECT_EQ(apply_pass(found, "fuse_attention").size(), 1U);
+  EXPECT_EQ(found.graph->nodes().size(), 1U) << model_to_text(found);
+}
+
 TEST(FuseAttention, TakesOneHeadWithoutAnAxis) {
   expect_fused(kOneHead, R"(g (float[2,6,8] q, float[2,9,8] k, float[2,9,8] v) => (float[2,6,8] y) {
   y = Attention <q_num_heads = 1, kv_num_heads = 1, scale = 1.0> (q, k, v)

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "graph/clone.h"
+#include "targets/known_operators.h"
 #include "targets/operator_probes.h"
 
 namespace tarmac {
@@ -28,6 +29,9 @@ class Answers {
     const Key key{target.name(), domain, op_type, version};
     const std::lock_guard lock(mutex_);
     if (const auto known = answers_.find(key); known != answers_.end()) return known->second;
+    const auto remembered =
+        domain.empty() ? known_operator(target.version(), op_type, version) : std::nullopt;
+    if (remembered) return answers_[key] = *remembered;
     const auto probe = operator_probe(domain, op_type, version);
     return answers_[key] = probe && target.knows(*probe);
   }
@@ -140,7 +144,7 @@ Status TargetSupport::accepts_changed(const Model& model, std::int64_t old_opset
 std::vector<Target*> available_targets() {
   std::vector<Target*> targets;
   for (Target* target : all_targets()) {
-    if (target->name() != "null" && target->available()) targets.push_back(target);
+    if (target->name() != "null" && !target->version().empty()) targets.push_back(target);
   }
   return targets;
 }

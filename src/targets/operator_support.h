@@ -39,7 +39,7 @@ struct SlowOperator {
 };
 const std::vector<SlowOperator>& slow_operators();
 
-/// Every target that is available and runs on the CPU of this machine.
+/// Every target of this machine whose engine is built in. Its plugins are not loaded for that.
 std::vector<Target*> available_targets();
 
 }  // namespace tarmac

@@ -85,7 +85,7 @@ class Target {
  public:
   virtual ~Target() = default;
   [[nodiscard]] virtual std::string name() const = 0;
-  /// Engine and version, e.g. "OpenVINO 2026.4.0 (CPU)"; empty when unavailable.
+  /// Engine and version, e.g. "OpenVINO 2026.4.0 (CPU)"; empty when its library is not there.
   [[nodiscard]] virtual std::string version() const = 0;
   /// OK, or kUnavailable with the library that is missing and how to get it.
   [[nodiscard]] virtual Status available() const = 0;

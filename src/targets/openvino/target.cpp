@@ -63,7 +63,7 @@ class OpenvinoTarget final : public Target {
 
   [[nodiscard]] std::string version() const override {
     const std::string build = ov::get_openvino_version().buildNumber;  // "2026.4.0-22959-…"
-    return available() ? "OpenVINO " + build.substr(0, build.find('-')) + " (CPU)" : "";
+    return "OpenVINO " + build.substr(0, build.find('-')) + " (CPU)";
   }
 
   [[nodiscard]] Status available() const override {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <unordered_set>
 
 #include "base/file.h"
@@ -103,6 +104,20 @@ Result<std::optional<Tensor>> known_or_none(Result<Tensor> result) {
   return std::move(result).error();
 }
 
+/// A Cast of a few small integers, which every number type that it goes to holds exactly.
+Result<std::optional<Tensor>> cast_exactly(const Node& cast, const Tensor& source) {
+  constexpr std::int64_t kMaxExact = std::int64_t{1} << 24U;  // float32 holds every integer up to it
+  const auto to = static_cast<DType>(cast.attribute_or<std::int64_t>("to", 0));
+  const bool holds =
+      to == DType::kFloat32 || to == DType::kFloat64 || to == DType::kInt32 || to == DType::kInt64;
+  if (!is_integer(source.dtype()) || !holds || source.count() > 1024) return std::optional<Tensor>();
+  TARMAC_TRY(const auto numbers, to_int64s(source));
+  const bool small = std::all_of(numbers.begin(), numbers.end(),
+                                 [](std::int64_t number) { return std::abs(number) <= kMaxExact; });
+  if (!small) return std::optional<Tensor>();
+  return known_or_none(from_doubles(to, source.shape(), std::vector<double>(numbers.begin(), numbers.end())));
+}
+
 /// The constants that a node reads; empty when an input is none or is left out.
 std::vector<Tensor> constant_inputs(const Node& node) {
   std::vector<Tensor> tensors;
@@ -114,7 +129,7 @@ std::vector<Tensor> constant_inputs(const Node& node) {
   return tensors;
 }
 
-/// The result of a node that only moves elements of constants; nullopt for other nodes.
+/// The result of a node that only moves elements of constants, or is as simple; nullopt for other nodes.
 Result<std::optional<Tensor>> moved(const Node& node) {
   const Tensor* source = constant_of(node.input(0));
   if (!node.domain.empty() || source == nullptr || bit_width(source->dtype()) < 8)
@@ -131,6 +146,7 @@ Result<std::optional<Tensor>> moved(const Node& node) {
     const auto shape = type.is_tensor() ? type.static_shape() : std::nullopt;
     if (shape) return known_or_none(source->reshaped(*shape));
   }
+  if (op == "Cast") return cast_exactly(node, *source);
   const std::vector<Tensor> inputs = constant_inputs(node);
   if (op == "Concat" && !inputs.empty())
     return known_or_none(concatenate(inputs, node.attribute_or<std::int64_t>("axis", 1)));

@@ -6,35 +6,37 @@
 namespace tarmac {
 namespace {
 
-constexpr std::string_view kOpenvino = "OpenVINO 2026.4.0 (CPU)";
-constexpr std::string_view kOnnxruntime = "ONNX Runtime 1.32.0";
+constexpr std::array<std::string_view, 2> kEngines = {"OpenVINO 2026.4.0 (CPU)", "ONNX Runtime 1.32.0"};
 
-constexpr std::array<KnownOperator, 12> kRows = {{
-    {kOpenvino, "Attention", 23, 26, true},
-    {kOpenvino, "Gelu", 20, 26, true},
-    {kOpenvino, "HardSigmoid", 6, 26, true},
-    {kOpenvino, "HardSwish", 14, 26, true},
-    {kOpenvino, "LayerNormalization", 17, 26, true},
-    {kOpenvino, "RMSNormalization", 23, 26, true},
-    {kOnnxruntime, "Attention", 23, 26, true},
-    {kOnnxruntime, "Gelu", 20, 26, true},
-    {kOnnxruntime, "HardSigmoid", 6, 26, true},
-    {kOnnxruntime, "HardSwish", 14, 26, true},
-    {kOnnxruntime, "LayerNormalization", 17, 26, true},
-    {kOnnxruntime, "RMSNormalization", 23, 26, true},
-}};
+/// What passes emit, and what ONNX defines by other operators, which engines without a kernel fall back to.
+constexpr std::array<KnownOperator, 15> kOperators = {{{"Attention", 23},
+                                                       {"Clip", 13},
+                                                       {"Elu", 13},
+                                                       {"Gelu", 20},
+                                                       {"GreaterOrEqual", 13},
+                                                       {"HardSigmoid", 13},
+                                                       {"HardSwish", 14},
+                                                       {"LayerNormalization", 17},
+                                                       {"LessOrEqual", 13},
+                                                       {"LogSoftmax", 13},
+                                                       {"PRelu", 13},
+                                                       {"RMSNormalization", 23},
+                                                       {"Relu", 13},
+                                                       {"Softmax", 13},
+                                                       {"Softplus", 13}}};
 
 }  // namespace
 
-std::span<const KnownOperator> known_operators() { return kRows; }
+std::span<const KnownOperator> known_operators() { return kOperators; }
 
-std::optional<bool> known_operator(std::string_view engine, std::string_view op_type,
-                                   std::int64_t opset_version) {
-  const auto* row = std::find_if(kRows.begin(), kRows.end(), [&](const KnownOperator& candidate) {
-    return candidate.engine == engine && candidate.op_type == op_type &&
-           opset_version >= candidate.first_opset && opset_version <= candidate.last_opset;
-  });
-  return row == kRows.end() ? std::nullopt : std::optional(row->accepted);
+std::span<const std::string_view> known_engines() { return kEngines; }
+
+bool is_known_to_run(std::string_view engine, std::string_view op_type, std::int64_t opset_version) {
+  return opset_version <= kLastKnownOpset &&
+         std::find(kEngines.begin(), kEngines.end(), engine) != kEngines.end() &&
+         std::any_of(kOperators.begin(), kOperators.end(), [&](const KnownOperator& known) {
+           return known.op_type == op_type && opset_version >= known.first_opset;
+         });
 }
 
 }  // namespace tarmac

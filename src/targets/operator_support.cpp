@@ -29,9 +29,7 @@ class Answers {
     const Key key{target.name(), domain, op_type, version};
     const std::lock_guard lock(mutex_);
     if (const auto known = answers_.find(key); known != answers_.end()) return known->second;
-    const auto remembered =
-        domain.empty() ? known_operator(target.version(), op_type, version) : std::nullopt;
-    if (remembered) return answers_[key] = *remembered;
+    if (domain.empty() && is_known_to_run(target.version(), op_type, version)) return answers_[key] = true;
     const auto probe = operator_probe(domain, op_type, version);
     return answers_[key] = probe && target.knows(*probe);
   }
@@ -82,6 +80,12 @@ bool stands_alone(const Node& node) {
   });
 }
 
+bool reads_float32(const Node& node) {
+  return std::all_of(node.inputs().begin(), node.inputs().end(), [](const Value* input) {
+    return input == nullptr || input->type.dtype == DType::kFloat32;
+  });
+}
+
 /// Whether an upgrade may have cost an engine the operator: a new definition needs a new kernel, and where
 /// ONNX defines it by others, engines without a kernel use that up to some opset.
 bool may_be_lost(const std::string& op_type, std::int64_t before, std::int64_t after) {
@@ -129,6 +133,7 @@ Status TargetSupport::accepts_changed(const Model& model, std::int64_t old_opset
     }
     const Model part = single(model, node);
     for (Target* target : targets_) {
+      if (reads_float32(node) && is_known_to_run(target->version(), node.op_type, model.opset())) continue;
       const Status answer = target->knows(part);
       if (answer) continue;
       status = make_error(ErrorCode::kUnsupported,

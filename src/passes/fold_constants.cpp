@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstdlib>
+#include <cmath>
 #include <unordered_set>
 
 #include "base/file.h"
@@ -104,18 +104,19 @@ Result<std::optional<Tensor>> known_or_none(Result<Tensor> result) {
   return std::move(result).error();
 }
 
-/// A Cast of a few small integers, which every number type that it goes to holds exactly.
+/// A Cast of a few whole numbers of any type, which every type that it goes to holds exactly.
 Result<std::optional<Tensor>> cast_exactly(const Node& cast, const Tensor& source) {
-  constexpr std::int64_t kMaxExact = std::int64_t{1} << 24U;  // float32 holds every integer up to it
+  constexpr double kMaxExact = 1U << 24U;  // float32 holds every integer up to it
   const auto to = static_cast<DType>(cast.attribute_or<std::int64_t>("to", 0));
   const bool holds =
       to == DType::kFloat32 || to == DType::kFloat64 || to == DType::kInt32 || to == DType::kInt64;
-  if (!is_integer(source.dtype()) || !holds || source.count() > 1024) return std::optional<Tensor>();
-  TARMAC_TRY(const auto numbers, to_int64s(source));
-  const bool small = std::all_of(numbers.begin(), numbers.end(),
-                                 [](std::int64_t number) { return std::abs(number) <= kMaxExact; });
-  if (!small) return std::optional<Tensor>();
-  return known_or_none(from_doubles(to, source.shape(), std::vector<double>(numbers.begin(), numbers.end())));
+  if (!holds || source.count() > 1024) return std::optional<Tensor>();
+  const auto numbers = to_doubles(source);
+  const bool whole = numbers && std::all_of(numbers->begin(), numbers->end(), [](double number) {
+                       return std::abs(number) <= kMaxExact && number == std::floor(number);
+                     });
+  if (!whole) return std::optional<Tensor>();
+  return known_or_none(from_doubles(to, source.shape(), *numbers));
 }
 
 /// The constants that a node reads; empty when an input is none or is left out.

@@ -34,6 +34,30 @@ TEST_F(FoldConstants, TurnsConstantNodesIntoInitializers) {
                  &*evaluator_);
 }
 
+TEST_F(FoldConstants, NeedsNoEngineForWhatOnlyMoves) {
+  expect_rewrite("fold_constants", opset17(R"(g (float[2,2] x) => (float[2,2] y)
+  <float[2,3] w = {1,2,3,4,5,6}, int64[2] rows = {2,0}, int64[2] size = {2,2}, double one = {1}> {
+    t = Transpose <perm = [1, 0]> (w)
+    chosen = Gather (t, rows)
+    number = Cast <to = 1> (one)
+    wide = Expand (number, size)
+    a = Mul (x, chosen)
+    y = Add (a, wide)
+  })"),
+                 opset17(R"(g (float[2,2] x) => (float[2,2] y)
+  <float[2,2] chosen = {3,6,1,4}, float[2,2] wide = {1,1,1,1}> {
+    a = Mul (x, chosen)
+    y = Add (a, wide)
+  })"));
+}
+
+TEST_F(FoldConstants, LeavesCastsThatRoundToAnEngine) {
+  expect_unchanged("fold_constants", opset17(R"(g (float[2] x) => (float[2] y) <double[2] c = {0.1,1e300}> {
+    f = Cast <to = 1> (c)
+    y = Mul (x, f)
+  })"));
+}
+
 TEST_F(FoldConstants, LeavesDequantizedWeights) {
   expect_unchanged("fold_constants",
                    opset17(R"(g (float[2] x) => (float[2] y) <int8[2] w = {1,2}, float s = {0.5}> {

@@ -180,7 +180,7 @@ bool same_when_reshaped(const Type& from, const Type& to) {
     const Dim& b = (*to.shape)[i];
     if (same_dim(a, b)) {
       empty = empty || a.size == 0;
-    } else if (a.known() && b.known()) {
+    } else if (b.known()) {  // other sizes, or a size that only the reshaping makes known
       return false;
     } else {
       ++open;

@@ -95,6 +95,7 @@ TEST_F(EliminateNoOpsOf, NothingThatLooksAlike) {
   expect_stays("float[N,3]", "float[1,N,3]", "int64[3] s = {1, 1, 3}", "Expand (x, s)");
   expect_stays("float[N,3]", "float[N,3]", "float[1,1,1] one = {1}", "Mul (x, one)");
   expect_stays("float[N,M]", "float[A,B]", "int64[2] s = {-1, 3}", "Reshape (x, s)");
+  expect_stays("float[N,3]", "float[2,3]", "int64[2] s = {2, 3}", "Reshape (x, s)");
   expect_stays("float[1,1,4,4]", "float[1,1,2,2]", "float z = {0}",
                "MaxPool <kernel_shape = [1, 1], strides = [2, 2]> (x)");
   expect_stays("float[2,1]", "float[2,1]", "int64[1] ax = {1}", "ReduceSumSquare <axes = [1]> (x)");

@@ -122,6 +122,13 @@ CheckResult check_optimized(const Model& model, const Tensors& inputs, const Che
   if (const auto status = verify_model(model); !status) return skipped(status.error());
   const auto expected = run_model(model, inputs, options.target);
   if (!expected) return skipped(expected.error());
+  if (options.target != "onnxruntime") {
+    const auto reference = run_model(model, inputs, "onnxruntime");
+    if (!reference) return skipped(reference.error());
+    const auto fault = difference(*reference, *expected, {}, false);
+    if (!fault) return skipped(fault.error());
+    if (!fault->empty()) return {"skipped", options.target + " computes the original wrongly: " + *fault, {}};
+  }
   const auto engine = find_target("onnxruntime");
   TargetEvaluator evaluator(**engine);
   const TargetSupport support(options.for_all_targets ? available_targets()

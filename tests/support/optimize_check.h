@@ -12,7 +12,8 @@ namespace tarmac::test {
 using Tensors = std::map<std::string, Tensor>;
 
 struct CheckResult {
-  /// "" when all is well; "skipped" when the model itself does not run here; else what kind of failure:
+  /// "" when all is well; "skipped" when the model itself does not run here, or the engine computes
+  /// it otherwise than ONNX Runtime; else what kind of failure:
   /// "optimize" (an error; but "skipped" for kUnsupported where an opset is asked for), "invalid", "run"
   /// (only the original runs), "differs".
   std::string kind;

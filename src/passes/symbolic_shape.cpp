@@ -109,8 +109,7 @@ const SymbolicShape* SymbolicShapes::shape(const Value* value) const {
   if (tensor == nullptr) return nullptr;
   SymbolicShape shape;
   for (const std::int64_t size : tensor->shape()) shape.push_back(SymbolicDim::of(size));
-  // A cache; what is seen from outside does not change.
-  return &const_cast<SymbolicShapes*>(this)->shapes_.emplace(value, std::move(shape)).first->second;
+  return &shapes_.emplace(value, std::move(shape)).first->second;
 }
 
 std::optional<double> SymbolicShapes::scalar(const Value* value, int depth) const {

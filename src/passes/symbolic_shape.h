@@ -76,7 +76,8 @@ class SymbolicShapes {
   [[nodiscard]] std::optional<MaybeShape> multiplied(const Node& node) const;
 
   HeadsOverride heads_;
-  std::unordered_map<const Value*, SymbolicShape> shapes_;
+  mutable std::unordered_map<const Value*, SymbolicShape>
+      shapes_;  ///< those of constants come when asked for
   std::unordered_map<const Value*, MaybeShape> elements_;
 };
 

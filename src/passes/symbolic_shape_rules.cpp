@@ -258,7 +258,7 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
     std::vector<bool> named(rank, false);
     for (const std::int64_t axis : *axes) {
       const auto at = axis_index(axis, rank);
-      if (!at) return std::nullopt;
+      if (!at || named[*at]) return std::nullopt;
       named[*at] = true;
     }
     MaybeShape changed;

@@ -35,6 +35,9 @@ bool has_plain_initializers(const Model& model) {
 /// Trailing outputs that nothing reads and that need not be there go: some meant another mode of the
 /// operator. The node is made anew for it; nodes with nested graphs stay.
 Node& without_unused_outputs(Node& node, const onnx::OpSchema& schema) {
+  // Each output of a list is one part of the result, read or not.
+  const auto& declared = schema.outputs();
+  if (!declared.empty() && declared.back().GetOption() == onnx::OpSchema::Variadic) return node;
   std::size_t count = node.outputs().size();
   const auto may_go = [&](std::size_t i) {
     const bool optional =

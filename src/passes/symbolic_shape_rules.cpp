@@ -247,7 +247,11 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
   if (op == "Transpose") {
     const auto perm = permutation_of(node, in->size());
     if (perm.size() != in->size()) return std::nullopt;
-    for (std::size_t i = 0; i < perm.size(); ++i) result[i] = (*in)[static_cast<std::size_t>(perm[i])];
+    for (std::size_t i = 0; i < perm.size(); ++i) {
+      const auto from = axis_index(perm[i], in->size());
+      if (!from) return std::nullopt;
+      result[i] = (*in)[*from];
+    }
     return result;
   }
   if (op == "Unsqueeze" || op == "Squeeze") {
@@ -258,7 +262,7 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
     std::vector<bool> named(rank, false);
     for (const std::int64_t axis : *axes) {
       const auto at = axis_index(axis, rank);
-      if (!at) return std::nullopt;
+      if (!at || named[*at]) return std::nullopt;
       named[*at] = true;
     }
     MaybeShape changed;

@@ -45,6 +45,14 @@ std::string mutate(std::string bytes, const std::vector<std::string>& seeds, std
   return bytes;
 }
 
+std::string flip_bits(std::string bytes, std::mt19937& random) {
+  for (std::size_t flips = 1 + random() % 2; flips > 0; --flips) {
+    char& byte = bytes[random() % bytes.size()];
+    byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << random() % 8));
+  }
+  return bytes;
+}
+
 std::uint32_t number_from(const char* variable, std::uint32_t fallback) {
   const char* text = std::getenv(variable);
   return text != nullptr ? static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10)) : fallback;

@@ -63,10 +63,11 @@ TEST(OptimizeFuzz, DamagedModelsThatLoadAreOptimisedOrRefused) {
   const TargetSupport support(evaluator ? std::vector<Target*>{engine} : available_targets());
   const auto all = seeds();
   std::mt19937 random(number_from("TARMAC_FUZZ_SEED", 20260102));
-  const std::uint32_t runs = number_from("TARMAC_FUZZ_RUNS", 3000);
+  const std::uint32_t runs = number_from("TARMAC_FUZZ_RUNS", 4000);
   std::uint32_t loaded = 0;
   for (std::uint32_t i = 0; i < runs; ++i) {
-    const std::string bytes = mutate(all[random() % all.size()], all, random);
+    const std::string& seed = all[random() % all.size()];
+    const std::string bytes = i % 3 == 0 ? mutate(seed, all, random) : flip_bits(seed, random);
     // With the engine every fourth time: it takes most of the time, and the passes are what is tested.
     loaded += optimize_damaged(bytes, i % 4 == 0 && evaluator ? &*evaluator : nullptr, support) ? 1 : 0;
     if (testing::Test::HasFailure()) {

@@ -61,6 +61,18 @@ TEST(ConvertOpset, MakesConstantInputsAttributesGoingDown) {
     })"));
 }
 
+TEST(ConvertOpset, KeepsThePartsOfASplitThatNothingReads) {
+  const std::string graph = R"(g (float[2,5] x, int64[2] sizes) => (float[2,N] y) {
+      y, rest = Split <axis = 1> (x, sizes)
+    })";
+  for (const int opset : {13, 14, 17}) {
+    Model found = model(with_opset(10, 21, graph));
+    expect_ok(convert_opset(found, opset));
+    ASSERT_EQ(found.graph->nodes().size(), 1U);
+    EXPECT_EQ(found.graph->nodes().front()->outputs().size(), 2U) << model_to_text(found);
+  }
+}
+
 TEST(ConvertOpset, KeepsTheMeaningOfSoftmaxThatFlattened) {
   expect_conversion(with_opset(6, 11, "g (float[2,3,4] x) => (float[2,3,4] y) { y = Softmax (x) }"), 13,
                     with_opset(7, 13, R"(g (float[2,3,4] x) => (float[2,3,4] y) {

@@ -36,6 +36,9 @@ bool has_plain_initializers(const Model& model) {
 /// operator. The node is made anew for it; nodes with nested graphs stay.
 Node& without_unused_outputs(Node& node, const onnx::OpSchema& schema) {
   std::size_t count = node.outputs().size();
+  // Where any number of outputs is allowed, their number says something.
+  if (!schema.outputs().empty() && schema.outputs().back().GetOption() == onnx::OpSchema::Variadic)
+    return node;
   const auto may_go = [&](std::size_t i) {
     const bool optional =
         i >= schema.outputs().size() || schema.outputs()[i].GetOption() == onnx::OpSchema::Optional;

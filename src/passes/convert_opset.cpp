@@ -39,6 +39,9 @@ Node& without_unused_outputs(Node& node, const onnx::OpSchema& schema) {
   const auto& declared = schema.outputs();
   if (!declared.empty() && declared.back().GetOption() == onnx::OpSchema::Variadic) return node;
   std::size_t count = node.outputs().size();
+  // Where any number of outputs is allowed, their number says something.
+  if (!schema.outputs().empty() && schema.outputs().back().GetOption() == onnx::OpSchema::Variadic)
+    return node;
   const auto may_go = [&](std::size_t i) {
     const bool optional =
         i >= schema.outputs().size() || schema.outputs()[i].GetOption() == onnx::OpSchema::Optional;

@@ -60,7 +60,8 @@ Result<Function> body_of(const onnx::OpSchema& schema, const Skeleton& skeleton,
 }
 
 /// Inference of a part makes symbols of its own, which may be other sizes' names outside.
-void forget_symbols(Graph& graph, std::set<std::string> known) {
+void forget_symbols(Graph& graph) {
+  std::set<std::string> known;
   for (const Value* input : graph.inputs()) {
     for (const Dim& dim : input->type.shape.value_or(std::vector<Dim>{})) known.insert(dim.symbol);
   }
@@ -91,7 +92,7 @@ Result<std::vector<Node*>> decompose(const Model& model, Node& node, std::int64_
   TARMAC_CHECK_OK(inline_call(*part.graph->nodes().front(), function));
   part.opsets[""] = written_for;
   if (!infer_shapes(part)) return refuse("its definition by other operators does not fit its types");
-  forget_symbols(*part.graph, {});
+  forget_symbols(*part.graph);
 
   ValueMap values;
   for (const auto* list : {&part.graph->inputs(), &part.graph->initializers()}) {

@@ -2,7 +2,6 @@
 // to 8.
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "passes/inline_call.h"
 #include "passes/opset_step.h"
@@ -65,110 +64,6 @@ Status same_shapes_8(Step& step) {
       return refuse("it does not broadcast there, and its inputs are not known to have equal shapes");
   }
   return {};
-}
-
-Status upsample_9(Step& step) {
-  const Tensor* scales = constant_of(step.node.input(1));
-  const auto values = scales == nullptr ? Result<std::vector<float>>(refuse("")) : to_floats(*scales);
-  if (!values) return refuse("its scales are computed, and an attribute there");
-  step.node.attributes["scales"] = *values;
-  step.node.truncate_inputs(1);
-  return {};
-}
-
-Status resize_10(Step& step) {
-  const Tensor* scales = constant_of(step.node.input(1));
-  const auto values = scales == nullptr ? Result<std::vector<float>>(refuse("")) : to_floats(*scales);
-  if (!values) return refuse("Upsample, which stands for it there, wants constant scales");
-  if (std::any_of(values->begin(), values->end(), [](float scale) { return scale < 1; }))
-    return refuse("Upsample, which stands for it there, cannot make anything smaller");
-  step.node.op_type = "Upsample";
-  return {};
-}
-
-/// Scales that give exactly the asked sizes, rounded down.
-std::optional<std::vector<float>> scales_for(Step& step) {
-  const auto shape = step.node.input(0)->type.static_shape();
-  const auto sizes = step.integers(3);
-  if (!shape || !sizes || sizes->size() != shape->size()) return std::nullopt;
-  std::vector<float> scales;
-  for (std::size_t i = 0; i < shape->size(); ++i) {
-    const auto size = static_cast<float>((*shape)[i]);
-    const float scale = static_cast<float>((*sizes)[i]) / size;
-    if (std::floor(size * scale) != static_cast<float>((*sizes)[i])) return std::nullopt;
-    scales.push_back(scale);
-  }
-  return scales;
-}
-
-Status resize_11(Step& step) {
-  const std::string mode = step.node.attribute_or<std::string>("mode", "nearest");
-  const bool is_nearest = mode == "nearest" && step.node.attribute_or<std::string>(
-                                                   "nearest_mode", "round_prefer_floor") == "floor";
-  if (step.node.attribute_or<std::string>("coordinate_transformation_mode", "half_pixel") != "asymmetric" ||
-      (mode != "linear" && !is_nearest)) {
-    return refuse(
-        "there it knows only asymmetric coordinates, with linear mode or nearest mode rounding down");
-  }
-  if (step.node.attribute_or<std::int64_t>("exclude_outside", 0) != 0)
-    return refuse("exclude_outside does not exist there");
-  Value* scales = step.node.input(2);
-  const Tensor* constant = constant_of(scales);
-  if (scales == nullptr || (constant != nullptr && constant->count() == 0)) {
-    const auto values = scales_for(step);
-    if (!values) return refuse("there it takes no sizes, and no scales give exactly these");
-    scales = &step.constant(Tensor::from({static_cast<std::int64_t>(values->size())}, *values), "scales");
-  }
-  for (const char* name : {"coordinate_transformation_mode", "nearest_mode", "cubic_coeff_a",
-                           "extrapolation_value", "exclude_outside"}) {
-    step.node.attributes.erase(name);
-  }
-  step.node.truncate_inputs(1);
-  step.put_input(1, scales);
-  return {};
-}
-
-Status resize_13(Step& step) {
-  for (const std::size_t i : {1U, 2U}) {
-    if (step.node.input(i) == nullptr)
-      step.put_input(i, &step.constant(Tensor::from({0}, std::vector<float>{}), i == 1 ? "roi" : "scales"));
-  }
-  return {};
-}
-
-/// Values for some axes become values for all: `fill` elsewhere.
-template <typename T>
-std::vector<T> spread(const std::vector<T>& values, const Integers& axes, std::int64_t rank, T fill) {
-  std::vector<T> all(static_cast<std::size_t>(rank), fill);
-  for (std::size_t i = 0; i < axes.size() && i < values.size(); ++i)
-    all[static_cast<std::size_t>(axes[i] < 0 ? axes[i] + rank : axes[i])] = values[i];
-  return all;
-}
-
-Status resize_18(Step& step) {
-  const auto* axes = step.node.attribute<Integers>("axes");
-  if (axes == nullptr) return {};
-  const auto shape = step.node.input(0)->type.static_shape();
-  const auto rank = step.rank();
-  const Tensor* scales = constant_of(step.node.input(2));
-  const bool by_sizes = step.node.input(3) != nullptr;
-  const auto sizes = step.integers(3);
-  if (!rank || (by_sizes ? !sizes || !shape : scales == nullptr) || step.node.input(1) != nullptr)
-    return refuse("axes do not exist there, and what they leave out is not known");
-  if (by_sizes) {
-    Integers all = *shape;
-    for (std::size_t i = 0; i < axes->size(); ++i)
-      all[static_cast<std::size_t>((*axes)[i] < 0 ? (*axes)[i] + *rank : (*axes)[i])] = (*sizes)[i];
-    step.put_input(3, &step.integers_constant(all, "sizes"));
-  } else {
-    TARMAC_TRY(const auto values, to_floats(*scales));
-    step.put_input(2, &step.constant(Tensor::from({*rank}, spread(values, *axes, *rank, 1.0F)), "scales"));
-  }
-  step.node.attributes.erase("axes");
-  return {};
-}
-Status resize_19(Step& step) {
-  return refuse_value(step, "coordinate_transformation_mode", {"half_pixel_symmetric"});
 }
 
 Status slice_10(Step& step) {
@@ -252,11 +147,13 @@ Status pad_18(Step& step) {
   const auto axes = step.integers(3);
   const auto pads = step.integers(1);
   const auto rank = step.rank();
-  if (!axes || !pads || !rank || pads->size() != 2 * axes->size())
+  if (!axes || !pads || !rank || pads->size() != 2 * axes->size() || !are_axes(*axes, *rank))
     return refuse("axes do not exist there, and what they leave out is not known");
   const auto half = static_cast<std::ptrdiff_t>(axes->size());
-  Integers all = spread(Integers(pads->begin(), pads->begin() + half), *axes, *rank, std::int64_t{0});
-  const Integers ends = spread(Integers(pads->begin() + half, pads->end()), *axes, *rank, std::int64_t{0});
+  Integers all =
+      spread_over_axes(Integers(pads->begin(), pads->begin() + half), *axes, *rank, std::int64_t{0});
+  const Integers ends =
+      spread_over_axes(Integers(pads->begin() + half, pads->end()), *axes, *rank, std::int64_t{0});
   all.insert(all.end(), ends.begin(), ends.end());
   step.put_input(1, &step.integers_constant(all, "pads"));
   step.node.set_input(3, nullptr);
@@ -306,7 +203,8 @@ Status split_18(Step& step) {
   if (rank && axis < 0) axis += *rank;
   if (!rank || axis < 0 || axis >= *rank) return refuse("the size of what is split is not known");
   const auto size = (*step.node.input(0)->type.shape)[static_cast<std::size_t>(axis)].size;
-  if (!size || *parts <= 0) return refuse("the size of what is split is not known");
+  if (!size || *parts <= 0 || *parts != static_cast<std::int64_t>(step.node.outputs().size()))
+    return refuse("the size of what is split is not known");
   const std::int64_t chunk = (*size + *parts - 1) / *parts;
   if (*size % *parts != 0) {
     Integers sizes;
@@ -325,6 +223,7 @@ Status softmax_13(Step& step) {
   if (axis == -1) return {};
   const auto rank = step.rank();
   if (!rank) return refuse("the rank of its input is not known, and axis means another thing there");
+  if (!are_axes({axis}, *rank)) return refuse("its axis is beyond the rank of its input");
   if (axis < 0) axis += *rank;
   step.node.attributes["axis"] = *rank - 1;
   if (axis == *rank - 1) return {};
@@ -534,11 +433,6 @@ constexpr Row kRows[] = {
     {"ReduceSumSquare", 11, axes_11},
     {"ReduceSumSquare", 18, reduce_axes},
     {"Reshape", 14, reshape_14},
-    {"Resize", 10, resize_10},
-    {"Resize", 11, resize_11},
-    {"Resize", 13, resize_13},
-    {"Resize", 18, resize_18},
-    {"Resize", 19, resize_19},
     {"RoiAlign", 16, roi_align_16},
     {"ScatterElements", 11, scatter_11},
     {"ScatterElements", 18, scatter_18},
@@ -556,7 +450,6 @@ constexpr Row kRows[] = {
     {"TopK", 10, top_k_10},
     {"Unsqueeze", 11, unsqueeze_11},
     {"Unsqueeze", 13, squeeze_13},
-    {"Upsample", 9, upsample_9},
 };
 
 }  // namespace
@@ -565,7 +458,7 @@ Adapter find_downgrade(const std::string& op_type, std::int64_t version) {
   const auto* found = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
     return op_type == row.op_type && version == row.version;
   });
-  return found == std::end(kRows) ? nullptr : found->adapter;
+  return found == std::end(kRows) ? find_resize_downgrade(op_type, version) : found->adapter;
 }
 
 }  // namespace tarmac::opset

@@ -69,6 +69,11 @@ Node& Step::behind(std::string op_type, std::vector<Value*> further_inputs) {
   return next;
 }
 
+bool are_axes(const std::vector<std::int64_t>& axes, std::int64_t rank) {
+  return std::all_of(axes.begin(), axes.end(),
+                     [&](std::int64_t axis) { return axis >= -rank && axis < rank; });
+}
+
 Error refuse(std::string reason) { return make_error(ErrorCode::kUnsupported, std::move(reason)); }
 
 const onnx::OpSchema* find_schema(const std::string& op_type, std::int64_t version) {

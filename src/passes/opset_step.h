@@ -38,6 +38,19 @@ struct Step {
 
 using Adapter = Status (*)(Step& step);
 
+/// Whether every axis lies in [-rank, rank).
+bool are_axes(const std::vector<std::int64_t>& axes, std::int64_t rank);
+
+/// Values for some axes (are_axes()) become values for all: `fill` elsewhere.
+template <typename T>
+std::vector<T> spread_over_axes(const std::vector<T>& values, const std::vector<std::int64_t>& axes,
+                                std::int64_t rank, T fill) {
+  std::vector<T> all(static_cast<std::size_t>(rank), fill);
+  for (std::size_t i = 0; i < axes.size() && i < values.size(); ++i)
+    all[static_cast<std::size_t>(axes[i] < 0 ? axes[i] + rank : axes[i])] = values[i];
+  return all;
+}
+
 /// kUnsupported with the reason; the caller adds the node and the versions.
 Error refuse(std::string reason);
 
@@ -45,6 +58,8 @@ Error refuse(std::string reason);
 /// newer definition's since_version.
 Adapter find_upgrade(const std::string& op_type, std::int64_t version);
 Adapter find_downgrade(const std::string& op_type, std::int64_t version);
+/// The part of find_downgrade() that is about Resize and Upsample.
+Adapter find_resize_downgrade(const std::string& op_type, std::int64_t version);
 
 /// The definition of an ONNX operator in a version of the set; null when there is none.
 const onnx::OpSchema* find_schema(const std::string& op_type, std::int64_t version);

@@ -83,7 +83,8 @@ Found slice(const Found& data, const std::optional<Integers>& starts, const std:
             const std::optional<Integers>& steps) {
   if (!data || data->is_scalar || !starts || !ends || starts->size() != 1 || ends->size() != 1)
     return std::nullopt;
-  const std::int64_t step = steps && steps->size() == 1 ? steps->front() : 1;
+  const auto largest = static_cast<std::int64_t>(kMaxShapeElements);
+  const std::int64_t step = steps && steps->size() == 1 ? std::min(steps->front(), largest) : 1;
   if (step <= 0) return std::nullopt;
   const auto size = static_cast<std::int64_t>(data->elements.size());
   ShapeValue result{false, data->dtype, {}};

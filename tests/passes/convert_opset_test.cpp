@@ -158,6 +158,12 @@ TEST(ConvertOpset, DropsOutputsThatNobodyReadsWhereTheyMeanTraining) {
       with_opset(8, 17, R"(g (float[2] x) => (float[2] y) { a = Dropout (x) y = Relu (a) })"));
 }
 
+TEST(ConvertOpset, KeepsPartsThatNobodyReads) {
+  expect_conversion(
+      with_opset(6, 11, "g (float[4] x) => (float[2] y) { y, z = Split (x) }"), 18,
+      with_opset(8, 18, "g (float[4] x) => (float[2] y) { y, z = Split <num_outputs = 2> (x) }"));
+}
+
 TEST(ConvertOpset, LeavesTheModelUntouchedWhereItCannot) {
   struct Case {
     const char* graph;

@@ -1,0 +1,252 @@
+#include "precision/cast_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "metrics/error_metrics.h"
+#include "precision/judge.h"
+#include "precision/rounding.h"
+
+namespace tarmac {
+namespace {
+
+using Kind = PrecisionUnit::Kind;
+
+/// Tensors of one output over the samples, compared as they come.
+Status compare(const std::map<std::string, Tensor>& reference, const std::map<std::string, Tensor>& other,
+               std::vector<PlannedOutput>& outputs) {
+  for (PlannedOutput& output : outputs) {
+    const Tensor& r = reference.at(output.name);
+    const Tensor& a = other.at(output.name);
+    if (r.dtype() == DType::kString) continue;
+    if (r.shape() != a.shape()) {
+      output.broken += std::max(r.count(), std::int64_t{1});
+      continue;
+    }
+    TARMAC_TRY(const ErrorMetrics metrics, compare_tensors(r, a));
+    output.max_rel = std::max(output.max_rel, metrics.max_rel);
+    output.snr_db = std::min(output.snr_db, metrics.snr_db);
+    output.broken += metrics.nan_mismatches + metrics.infinity_mismatches;
+  }
+  return {};
+}
+
+/// Every node whose results an output depends on.
+std::set<const Node*> makers_of(const std::vector<const Value*>& values) {
+  std::set<const Node*> found;
+  std::vector<const Value*> open = values;
+  const std::function<void(const Node&)> add = [&](const Node& node) {
+    if (!found.insert(&node).second) return;
+    open.insert(open.end(), node.inputs().begin(), node.inputs().end());
+    node.for_each_subgraph([&](const Graph& nested) {
+      for (const auto& inner : nested.nodes()) add(*inner);
+    });
+  };
+  while (!open.empty()) {
+    const Value* value = open.back();
+    open.pop_back();
+    if (value != nullptr && value->producer() != nullptr) add(*value->producer());
+  }
+  return found;
+}
+
+}  // namespace
+
+Typing typing_of(const PrecisionUnits& units, std::vector<bool> float32, DType type) {
+  const auto shared = std::make_shared<const std::vector<bool>>(std::move(float32));
+  const auto of = [shared, type](int unit) {
+    return unit == PrecisionUnits::kNone || (*shared)[static_cast<std::size_t>(unit)] ? DType::kFloat32
+                                                                                      : type;
+  };
+  const Typing declared = declared_types();
+  Typing typing;
+  typing.value = [&units, of, declared](const Value& value) {
+    const int unit = units.producer(value);
+    return unit == PrecisionUnits::kNone ? declared.value(value) : of(unit);
+  };
+  typing.reader = [&units, of](const Node& node, std::size_t i) { return of(units.reader(node, i)); };
+  typing.output = [&units, of](std::size_t i) { return of(units.output(i)); };
+  return typing;
+}
+
+Result<std::uint64_t> CastPlanner::run(const std::vector<bool>& float32, Comparing comparing,
+                                       const DataFactory& data, const char* task, Progress& progress,
+                                       Stats& stats, std::vector<PlannedOutput>* outputs) {
+  const Typing typing = typing_of(units_, float32, options_.type);
+  const auto observe = [&](const Value& value, const Tensor& reference, const Tensor& other) {
+    stats[&value].add(reference, other, options_.type);
+  };
+  TARMAC_TRY(const BatchSource next, data());
+  std::uint64_t samples = 0;
+  progress.start(task, options_.batches);
+  while (true) {
+    if (progress.cancelled())
+      return make_error(ErrorCode::kCancelled, "interrupted while planning the precision");
+    TARMAC_TRY(const auto batch, next());
+    if (!batch) break;
+    TARMAC_TRY(const auto pair, executor_.run_pair(*batch, typing, comparing, observe));
+    if (outputs != nullptr) {
+      if (samples == 0) {
+        for (const auto& [name, tensor] : pair.reference)
+          outputs->push_back({name, 0, std::numeric_limits<double>::infinity(), 0});
+      }
+      TARMAC_CHECK_OK(compare(pair.reference, pair.other, *outputs));
+    }
+    ++samples;
+    progress.advance();
+  }
+  progress.finish();
+  if (samples == 0)
+    return make_error(ErrorCode::kInvalidInput, "no data to profile on; expected at least one sample");
+  return samples;
+}
+
+void CastPlanner::pin(int unit, std::string reason, const ValueStats* stats) {
+  if (units_.units()[static_cast<std::size_t>(unit)].pinned) return;
+  units_.pin(unit, reason);
+  if (stats != nullptr) deciding_[unit] = *stats;
+}
+
+void CastPlanner::judge_border(int unit, const Value& value) {
+  const auto found = alone_.find(&value);
+  if (unit == PrecisionUnits::kNone || found == alone_.end()) return;
+  if (const std::string reason = misfit(found->second, options_); !reason.empty())
+    pin(unit, reason, &found->second);
+}
+
+void CastPlanner::judge() {
+  const auto lookup = [&](const Value& value) -> const ValueStats* {
+    const auto found = alone_.find(&value);
+    if (found != alone_.end()) return &found->second;
+    const Tensor* constant = constant_of(&value);
+    if (constant == nullptr || constant->dtype() != DType::kFloat32) return nullptr;
+    const auto wide = constant->aligned();
+    const auto narrow = rounded(*constant, options_.type);
+    if (!wide || !narrow) return nullptr;
+    ValueStats& stats = alone_[&value];
+    stats.add(*wide, *narrow, options_.type);
+    return &stats;
+  };
+  for (std::size_t u = 0; u < units_.units().size(); ++u) {
+    const PrecisionUnit unit = units_.units()[u];
+    if (unit.pinned) continue;
+    if (unit.kind == Kind::kNode) {
+      const Judgement judgement = judge_node(*unit.node, options_, lookup);
+      if (!judgement.reason.empty()) pin(static_cast<int>(u), judgement.reason, &judgement.stats);
+    } else if (unit.value != nullptr) {
+      judge_border(static_cast<int>(u), *unit.value);
+    }
+  }
+}
+
+Status CastPlanner::profile(const DataFactory& data, Progress& progress) {
+  std::vector<bool> float32;
+  for (const PrecisionUnit& unit : units_.units()) float32.push_back(unit.pinned);
+  TARMAC_CHECK_OK(run(float32, Comparing::kEachNode, data, "profile", progress, alone_, nullptr));
+  judge();
+  return {};
+}
+
+bool CastPlanner::keep_more(const std::vector<bool>& float32, const Stats& whole,
+                            const std::vector<PlannedOutput>& outputs) {
+  std::vector<const Value*> failing;
+  for (const PlannedOutput& output : outputs) {
+    const bool fails = output.broken > 0 || !(output.max_rel <= options_.tolerance);
+    if (fails) failing.push_back(model_.graph->find(output.name));
+  }
+  const std::set<const Node*> makers = makers_of(failing);
+  const auto broken = [&](const Value* value) {
+    const auto found = value == nullptr ? whole.end() : whole.find(value);
+    return found != whole.end() && found->second.broken();
+  };
+  std::vector<std::pair<double, int>> candidates;
+  bool kept = false;
+  for (std::size_t u = 0; u < float32.size(); ++u) {
+    const PrecisionUnit unit = units_.units()[u];
+    if (float32[u] || unit.kind != Kind::kNode || !makers.contains(unit.node)) continue;
+    const auto& in = unit.node->inputs();
+    const auto& out = unit.node->outputs();
+    const auto breaks = std::find_if(out.begin(), out.end(), broken);
+    if (breaks != out.end() && std::none_of(in.begin(), in.end(), broken)) {
+      pin(static_cast<int>(u), "infinite or NaN in the emulated run", &whole.at(*breaks));
+      kept = true;
+    }
+    double snr = std::numeric_limits<double>::infinity();
+    for (const Value* value : out) {
+      const auto found = value == nullptr ? alone_.end() : alone_.find(value);
+      if (found != alone_.end()) snr = std::min(snr, found->second.snr_db());
+    }
+    candidates.emplace_back(snr, static_cast<int>(u));
+  }
+  if (kept) return true;
+  if (candidates.empty()) {
+    // Nothing is left but inputs and outputs.
+    for (std::size_t u = 0; u < float32.size(); ++u) {
+      if (float32[u]) continue;
+      pin(static_cast<int>(u), "rounding it moves the outputs too far", nullptr);
+      kept = true;
+    }
+    return kept;
+  }
+  std::sort(candidates.begin(), candidates.end());
+  const auto count = static_cast<std::size_t>(std::ceil(share_ * static_cast<double>(candidates.size())));
+  share_ = std::min(1.0, 2 * share_);
+  double worst = 0;
+  for (const PlannedOutput& output : outputs) worst = std::max(worst, output.max_rel);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node& node = *units_.units()[static_cast<std::size_t>(candidates[i].second)].node;
+    const auto found = node.output(0) == nullptr ? alone_.end() : alone_.find(node.output(0));
+    pin(candidates[i].second,
+        fmt::format(
+            "the outputs were off by {:.3g} % of their range, and it adds much of the noise ({:.1f} dB)",
+            100 * worst, candidates[i].first),
+        found == alone_.end() ? nullptr : &found->second);
+  }
+  return true;
+}
+
+Result<CastPlan> CastPlanner::settle(const DataFactory& data, Progress& progress) {
+  CastPlan plan;
+  const auto agrees = [&](const PlannedOutput& output) {
+    return output.broken == 0 && output.max_rel <= options_.tolerance;
+  };
+  do {
+    plan.outputs.clear();
+    plan.float32 = units_.choose();
+    Stats whole;
+    TARMAC_TRY(plan.samples,
+               run(plan.float32, Comparing::kWholeRun, data, "emulate", progress, whole, &plan.outputs));
+    ++plan.rounds;
+    plan.within_tolerance = std::all_of(plan.outputs.begin(), plan.outputs.end(), agrees);
+    if (!plan.within_tolerance && !keep_more(plan.float32, whole, plan.outputs)) break;
+  } while (!plan.within_tolerance);
+  plan.everything_float32 = true;
+  for (const auto& [node, reason] : units_.fixed())
+    plan.kept.push_back({node->label(), node->op_type, reason, {}});
+  for (std::size_t u = 1; u < plan.float32.size(); ++u) {
+    const PrecisionUnit& unit = units_.units()[u];
+    if (!plan.float32[u]) {
+      plan.everything_float32 = plan.everything_float32 && unit.kind != Kind::kNode;
+      continue;
+    }
+    if (unit.kind == Kind::kBorder && !unit.pinned) continue;
+    const bool is_node = unit.kind == Kind::kNode || unit.kind == Kind::kBorder;
+    KeptInFloat32 kept{is_node ? unit.node->label() : unit.value->name(),
+                       is_node                     ? unit.node->op_type
+                       : unit.kind == Kind::kInput ? "input"
+                                                   : "output",
+                       unit.pinned
+                           ? unit.reason
+                           : "between float32 nodes: casts to it and back would cost more than it gains",
+                       {}};
+    const auto figures = deciding_.find(static_cast<int>(u));
+    if (figures != deciding_.end()) kept.stats = figures->second;
+    plan.kept.push_back(std::move(kept));
+  }
+  return plan;
+}
+
+}  // namespace tarmac

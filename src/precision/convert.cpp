@@ -1,0 +1,202 @@
+#include "precision/convert.h"
+
+#include <algorithm>
+#include <set>
+
+#include "graph/model_io.h"
+#include "metrics/error_metrics.h"
+#include "passes/infer_shapes.h"
+#include "passes/passes.h"
+#include "precision/keep_rules.h"
+#include "precision/mixed_model.h"
+#include "precision/rounding.h"
+
+namespace tarmac {
+namespace {
+
+using Kind = PrecisionUnit::Kind;
+
+bool holds(const Model& model, DType type) {
+  bool found = false;
+  const auto look = [&](const Value* value) {
+    found |= value != nullptr && value->type.is_tensor() && value->type.dtype == type;
+  };
+  for (const Value* input : model.graph->inputs()) look(input);
+  for_each_node(*model.graph, [&](const Node& node) {
+    for (const Value* value : node.inputs()) look(value);
+    for (const Value* value : node.outputs()) look(value);
+  });
+  return found;
+}
+
+bool draws_numbers(const Model& model) {
+  bool found = false;
+  for_each_node(*model.graph,
+                [&](const Node& node) { found |= draws_random_numbers(node) && !node.is("Dropout"); });
+  return found;
+}
+
+void pin_by_rule(const Model& model, PrecisionUnits& units, bool keep_io) {
+  for (const auto& [node, reason] : nodes_to_keep(model)) {
+    const int unit = units.unit_of(*node);
+    if (unit != PrecisionUnits::kNone) units.pin(unit, reason);
+  }
+  if (!keep_io) return;
+  for (std::size_t u = 0; u < units.units().size(); ++u) {
+    const Kind kind = units.units()[u].kind;
+    if (kind == Kind::kInput || kind == Kind::kOutput)
+      units.pin(static_cast<int>(u), "asked for: inputs and outputs keep their types");
+  }
+}
+
+/// Nodes that a target refuses in the mixed model and takes in the source; true when there are any.
+Result<bool> pin_refused(const Model& source, const Model& mixed, PrecisionUnits& units, Target& target,
+                         Progress& progress) {
+  TARMAC_TRY(const auto before, target.check(source, {}, progress));
+  TARMAC_TRY(const auto after, target.check(mixed, {}, progress));
+  std::set<std::string> refused_before;
+  for (const NodeVerdict& verdict : before) {
+    if (verdict.verdict == Verdict::kRefused) refused_before.insert(verdict.node);
+  }
+  std::map<std::string, std::string> refused;
+  for (const NodeVerdict& verdict : after) {
+    if (verdict.verdict == Verdict::kRefused && !refused_before.contains(verdict.node))
+      refused.emplace(verdict.node, verdict.reason);
+  }
+  bool pinned = false;
+  for (std::size_t u = 0; u < units.units().size(); ++u) {
+    const PrecisionUnit unit = units.units()[u];
+    if (unit.kind != Kind::kNode || unit.pinned) continue;
+    const auto found = refused.find(unit.node->label());
+    if (found == refused.end()) continue;
+    units.pin(static_cast<int>(u), target.name() + " does not run it in 16 bits: " + found->second);
+    pinned = true;
+  }
+  return pinned;
+}
+
+/// Runs source and result on the data, each with the types it declares.
+Status prove(const Model& source, const Model& mixed, const PlanOptions& options, Target& engine,
+             const DataFactory& data, Progress& progress, PrecisionReport& report) {
+  RoundingExecutor reference(source, engine);
+  RoundingExecutor result(mixed, engine);
+  TARMAC_TRY(const BatchSource next, data());
+  progress.start("prove", options.batches);
+  report.outputs.clear();
+  report.proven = true;
+  while (true) {
+    if (progress.cancelled())
+      return make_error(ErrorCode::kCancelled, "interrupted while proving the result");
+    TARMAC_TRY(const auto batch, next());
+    if (!batch) break;
+    TARMAC_TRY(const auto expected, reference.run(*batch));
+    TARMAC_TRY(const auto found, result.run(*batch));
+    const bool first = report.outputs.empty();
+    std::size_t at = 0;
+    for (const auto& [name, tensor] : expected) {
+      if (first) report.outputs.push_back({name, 0, std::numeric_limits<double>::infinity(), 0});
+      PlannedOutput& output = report.outputs[at++];
+      if (tensor.dtype() == DType::kString) continue;
+      if (tensor.shape() != found.at(name).shape()) {
+        ++output.broken;
+        continue;
+      }
+      TARMAC_TRY(const ErrorMetrics metrics, compare_tensors(tensor, found.at(name)));
+      output.max_rel = std::max(output.max_rel, metrics.max_rel);
+      output.snr_db = std::min(output.snr_db, metrics.snr_db);
+      output.broken += metrics.nan_mismatches + metrics.infinity_mismatches;
+    }
+    progress.advance();
+  }
+  progress.finish();
+  for (const PlannedOutput& output : report.outputs)
+    report.proven = report.proven && output.broken == 0 && output.max_rel <= options.tolerance;
+  return {};
+}
+
+void count(const Model& model, DType type, PrecisionReport& report) {
+  for_each_node(*model.graph, [&](const Node& node) {
+    bool small = false;
+    bool large = false;
+    const auto look = [&](const Value* value) {
+      small |= value != nullptr && value->type.is_tensor() && value->type.dtype == type;
+      large |= is_float32(value);
+    };
+    for (const Value* value : node.inputs()) look(value);
+    for (const Value* value : node.outputs()) look(value);
+    if (node.is("Cast") && small && large) {
+      ++report.casts;
+    } else {
+      report.nodes_16_bit += small ? 1 : 0;
+      report.nodes_float32 += !small && large ? 1 : 0;
+    }
+  });
+  report.weight_bytes_after = weight_bytes(model);
+}
+
+}  // namespace
+
+std::uint64_t weight_bytes(const Model& model) {
+  std::uint64_t bytes = 0;
+  const std::function<void(const Graph&)> add = [&](const Graph& graph) {
+    for (const Value* value : graph.initializers()) bytes += value->initializer()->bytes().size();
+    for (const auto& node : graph.nodes()) {
+      if (const Tensor* tensor = node->is("Constant") ? constant_of(node->output(0)) : nullptr)
+        bytes += tensor->bytes().size();
+      node->for_each_subgraph(add);
+    }
+  };
+  add(*model.graph);
+  return bytes;
+}
+
+Result<PrecisionReport> convert_precision(Model& model, const PlanOptions& options, Target& engine,
+                                          const DataFactory& data, Progress& progress) {
+  PrecisionReport report;
+  report.type = options.type;
+  report.weight_bytes_before = weight_bytes(model);
+  Model source = clone_model(model);
+  PassContext context;
+  TARMAC_CHECK_OK(inline_functions(source, context));
+  TARMAC_CHECK_OK(infer_shapes(source));
+  const DType other = options.type == DType::kFloat16 ? DType::kBFloat16 : DType::kFloat16;
+  if (holds(source, other)) {
+    TARMAC_TRY(const Float32Report widened, convert_to_float32(source, false));
+    (void)widened;
+  }
+  PrecisionUnits units(source, options.type);
+  pin_by_rule(source, units, options.keep_io);
+  CastPlanner planner(source, units, options, engine);
+  TARMAC_CHECK_OK(planner.profile(data, progress));
+  Model mixed;
+  CastPlan plan;
+  bool again = true;
+  while (again) {
+    TARMAC_TRY(plan, planner.settle(data, progress));
+    TARMAC_TRY(mixed, make_mixed_model(source, units, plan.float32, options.type));
+    again = false;
+    for (Target* target : options.targets) {
+      TARMAC_TRY(const bool pinned, pin_refused(source, mixed, units, *target, progress));
+      again = again || pinned;
+    }
+  }
+  report.samples = plan.samples;
+  report.rounds = plan.rounds;
+  report.everything_float32 = plan.everything_float32;
+  report.outputs = std::move(plan.outputs);
+  report.kept = std::move(plan.kept);
+  if (!draws_numbers(source)) {
+    TARMAC_CHECK_OK(prove(source, mixed, options, engine, data, progress, report));
+    if (!report.proven) {
+      return make_error(
+          ErrorCode::kAcceptance,
+          "the outputs of the mixed model do not agree with the float32 model within the tolerance, "
+          "whatever stays in float32; give --keep-io, or other data");
+    }
+  }
+  count(mixed, options.type, report);
+  model = std::move(mixed);
+  return report;
+}
+
+}  // namespace tarmac

@@ -94,7 +94,7 @@ Json to_json(const Culprit& culprit) {
 }  // namespace
 
 void VerifyOptimizedArgs::add(CLI::App& command) {
-  data.add(command, "With --verify: real samples to compare on (default: made-up ones)");
+  data.add(command, "With --verify and --precision: real samples (default: made-up ones)");
   command
       .add_option("--profile", profiles,
                   "With --verify: range of shapes to compare at, MIN,OPT,MAX; several inputs separated by "
@@ -105,10 +105,11 @@ void VerifyOptimizedArgs::add(CLI::App& command) {
       ->group("Data");
 }
 
-Status VerifyOptimizedArgs::check(bool verify) const {
-  if (!verify && (data.given() || !profiles.empty()))
+Status VerifyOptimizedArgs::check(bool verify, bool data_is_taken) const {
+  if (!verify && ((data.given() && !data_is_taken) || !profiles.empty()))
     return make_error(ErrorCode::kUsage,
-                      "--data, --contract and --profile say what to compare on; add --verify");
+                      "--data, --contract and --profile say what to compare on; add --verify, or --precision fp16 or "
+                      "bf16 for the data");
   for (const std::string& text : profiles) {
     if (const auto profile = parse_profile(text); !profile) return profile.error();
   }

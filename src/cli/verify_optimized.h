@@ -17,8 +17,9 @@ struct VerifyOptimizedArgs {
 
   /// --data, --contract, --samples and --profile.
   void add(CLI::App& command);
-  /// kUsage when they are given without --verify, or a profile cannot be read.
-  [[nodiscard]] Status check(bool verify) const;
+  /// kUsage when they are given without --verify (data that something else takes may be), or a profile cannot
+  /// be read.
+  [[nodiscard]] Status check(bool verify, bool data_is_taken) const;
 };
 
 struct OptimizedModels {

@@ -163,6 +163,7 @@ bool CastPlanner::keep_more(const std::vector<bool>& float32, const Stats& whole
     return found != whole.end() && found->second.broken();
   };
   std::vector<std::pair<double, int>> candidates;
+  added_.clear();
   bool kept = false;
   for (std::size_t u = 0; u < float32.size(); ++u) {
     const PrecisionUnit unit = units_.units()[u];
@@ -197,6 +198,7 @@ bool CastPlanner::keep_more(const std::vector<bool>& float32, const Stats& whole
   double worst = 0;
   for (const PlannedOutput& output : outputs) worst = std::max(worst, output.max_rel);
   for (std::size_t i = 0; i < count; ++i) {
+    added_.push_back(candidates[i].second);
     const Node& node = *units_.units()[static_cast<std::size_t>(candidates[i].second)].node;
     const auto found = node.output(0) == nullptr ? alone_.end() : alone_.find(node.output(0));
     pin(candidates[i].second,
@@ -208,21 +210,43 @@ bool CastPlanner::keep_more(const std::vector<bool>& float32, const Stats& whole
   return true;
 }
 
-Result<CastPlan> CastPlanner::settle(const DataFactory& data, Progress& progress) {
+Result<CastPlan> CastPlanner::emulate(const DataFactory& data, Progress& progress, Stats& whole) {
   CastPlan plan;
-  const auto agrees = [&](const PlannedOutput& output) {
-    return output.broken == 0 && output.max_rel <= options_.tolerance;
-  };
-  do {
-    plan.outputs.clear();
-    plan.float32 = units_.choose();
-    Stats whole;
-    TARMAC_TRY(plan.samples,
-               run(plan.float32, Comparing::kWholeRun, data, "emulate", progress, whole, &plan.outputs));
-    ++plan.rounds;
-    plan.within_tolerance = std::all_of(plan.outputs.begin(), plan.outputs.end(), agrees);
-    if (!plan.within_tolerance && !keep_more(plan.float32, whole, plan.outputs)) break;
-  } while (!plan.within_tolerance);
+  plan.float32 = units_.choose();
+  TARMAC_TRY(plan.samples,
+             run(plan.float32, Comparing::kWholeRun, data, "emulate", progress, whole, &plan.outputs));
+  plan.within_tolerance =
+      std::all_of(plan.outputs.begin(), plan.outputs.end(), [&](const PlannedOutput& output) {
+        return output.broken == 0 && output.max_rel <= options_.tolerance;
+      });
+  plan.rounds = ++rounds_;
+  return plan;
+}
+
+/// Each round keeps more nodes at once than the last; of those of the final round, not all need be.
+Status CastPlanner::release(const DataFactory& data, Progress& progress, CastPlan& plan) {
+  constexpr int kTries = 3;
+  std::size_t failing = 0;
+  for (int i = 0; i < kTries && added_.size() - failing > 1; ++i) {
+    const std::size_t middle = failing + (added_.size() - failing) / 2;
+    std::vector<std::pair<int, std::string>> released;
+    for (std::size_t k = middle; k < added_.size(); ++k)
+      released.emplace_back(added_[k], units_.units()[static_cast<std::size_t>(added_[k])].reason);
+    for (const auto& [unit, reason] : released) units_.unpin(unit);
+    Stats unused;
+    TARMAC_TRY(CastPlan smaller, emulate(data, progress, unused));
+    if (smaller.within_tolerance) {
+      plan = std::move(smaller);
+      added_.resize(middle);
+      continue;
+    }
+    for (const auto& [unit, reason] : released) units_.pin(unit, reason);
+    failing = middle;
+  }
+  return {};
+}
+
+void CastPlanner::list_kept(CastPlan& plan) const {
   plan.everything_float32 = true;
   for (const auto& [node, reason] : units_.fixed())
     plan.kept.push_back({node->label(), node->op_type, reason, {}});
@@ -243,9 +267,30 @@ Result<CastPlan> CastPlanner::settle(const DataFactory& data, Progress& progress
                            : "between float32 nodes: casts to it and back would cost more than it gains",
                        {}};
     const auto figures = deciding_.find(static_cast<int>(u));
-    if (figures != deciding_.end()) kept.stats = figures->second;
+    const Value* made = is_node ? unit.node->output(0) : unit.value;
+    const auto own = made == nullptr ? alone_.end() : alone_.find(made);
+    if (figures != deciding_.end()) {
+      kept.stats = figures->second;
+    } else if (own != alone_.end()) {
+      kept.stats = own->second;
+      // A rule kept it; say so where its numbers would have, too.
+      if (const std::string reason = misfit(own->second, options_); !reason.empty())
+        kept.reason += "; " + reason;
+    }
     plan.kept.push_back(std::move(kept));
   }
+}
+
+Result<CastPlan> CastPlanner::settle(const DataFactory& data, Progress& progress) {
+  added_.clear();
+  CastPlan plan;
+  while (true) {
+    Stats whole;
+    TARMAC_TRY(plan, emulate(data, progress, whole));
+    if (plan.within_tolerance || !keep_more(plan.float32, whole, plan.outputs)) break;
+  }
+  if (plan.within_tolerance) TARMAC_CHECK_OK(release(data, progress, plan));
+  list_kept(plan);
   return plan;
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,6 +27,8 @@ struct PlanOptions {
   double tolerance = 0.01;
   /// How many batches the data has, for the progress bar; 0: unknown.
   std::uint64_t batches = 0;
+  /// Names of nodes, or operators, that stay in float32 in any case.
+  std::set<std::string> keep;
   /// What is to run the result; nodes that one of them refuses in 16 bits stay.
   std::vector<Target*> targets;
 };
@@ -88,6 +91,9 @@ class CastPlanner {
   void judge();
   void judge_border(int unit, const Value& value);
   void pin(int unit, std::string reason, const ValueStats* stats);
+  Result<CastPlan> emulate(const DataFactory& data, Progress& progress, Stats& whole);
+  Status release(const DataFactory& data, Progress& progress, CastPlan& plan);
+  void list_kept(CastPlan& plan) const;
   bool keep_more(const std::vector<bool>& float32, const Stats& whole,
                  const std::vector<PlannedOutput>& outputs);
 
@@ -97,6 +103,8 @@ class CastPlanner {
   RoundingExecutor executor_;
   Stats alone_;  ///< each node by itself, on the reference's inputs
   std::unordered_map<int, ValueStats> deciding_;
+  std::vector<int> added_;  ///< units that the last round pinned for their noise
+  int rounds_ = 0;
   double share_ = 0.05;  ///< of the candidates that the next round keeps
 };
 

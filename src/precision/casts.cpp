@@ -51,4 +51,20 @@ void cast_output(Graph& graph, std::size_t i, DType dtype) {
   value.doc_string.clear();
 }
 
+std::size_t remove_needless_casts(Graph& graph) {
+  std::size_t removed = 0;
+  std::vector<Node*> nodes;
+  for (const auto& node : graph.nodes()) nodes.push_back(node.get());
+  for (Node* node : nodes) {
+    node->for_each_subgraph([&](Graph& nested) { removed += remove_needless_casts(nested); });
+    if (!node->is("Cast") || !node->input(0)->type.is_tensor()) continue;
+    const auto type = static_cast<std::int64_t>(node->input(0)->type.dtype);
+    if (node->attribute_or<std::int64_t>("to", 0) != type) continue;
+    if (!graph.replace_uses(*node->output(0), *node->input(0))) continue;
+    graph.erase(*node);
+    ++removed;
+  }
+  return removed;
+}
+
 }  // namespace tarmac

@@ -49,6 +49,22 @@ void pin_by_rule(const Model& model, PrecisionUnits& units, bool keep_io) {
   }
 }
 
+/// kUsage for a name that is neither a node nor an operator of the model.
+Status pin_asked(const Model& model, PrecisionUnits& units, const std::set<std::string>& names) {
+  std::set<std::string> unknown = names;
+  for_each_node(*model.graph, [&](const Node& node) {
+    const bool asked = names.contains(node.label()) || names.contains(node.op_type);
+    unknown.erase(node.label());
+    unknown.erase(node.op_type);
+    const int unit = units.unit_of(node);
+    if (asked && unit != PrecisionUnits::kNone) units.pin(unit, "asked for: it stays in float32");
+  });
+  if (unknown.empty()) return {};
+  return make_error(ErrorCode::kUsage, "the model has no node and no operator '" + *unknown.begin() +
+                                           "' to keep in float32; names are those after optimisation, "
+                                           "see the JSON report or --trace");
+}
+
 /// Nodes that a target refuses in the mixed model and takes in the source; true when there are any.
 Result<bool> pin_refused(const Model& source, const Model& mixed, PrecisionUnits& units, Target& target,
                          Progress& progress) {
@@ -165,6 +181,7 @@ Result<PrecisionReport> convert_precision(Model& model, const PlanOptions& optio
     (void)widened;
   }
   PrecisionUnits units(source, options.type);
+  TARMAC_CHECK_OK(pin_asked(source, units, options.keep));
   pin_by_rule(source, units, options.keep_io);
   CastPlanner planner(source, units, options, engine);
   TARMAC_CHECK_OK(planner.profile(data, progress));

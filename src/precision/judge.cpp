@@ -36,7 +36,7 @@ std::string judge_loss(const ValueStats& stats, const PlanOptions& options) {
   if (snr >= snr_limit(options)) return {};
   const double lost =
       static_cast<double>(stats.zeros) / static_cast<double>(std::max<std::int64_t>(stats.count, 1));
-  if (stats.zeros + stats.subnormals > 0) {
+  if (stats.zeros + stats.subnormals > 0 && stats.min_abs < limits_of(options.type).min_normal) {
     return fmt::format(
         "underflow: {:.3g} % become 0 and {} more lose digits, numbers from {:.3g}; {:.1f} dB left",
         100 * lost, stats.subnormals, stats.min_abs, snr);
@@ -76,11 +76,6 @@ Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLo
     if (stats == nullptr) continue;
     if (const auto reason = misfit(*stats, options); !reason.empty())
       return with("result", *output, reason, *stats);
-    if (stats->broken()) {
-      return with("result", *output,
-                  fmt::format("{} numbers become infinite and {} NaN", stats->infinities, stats->nans),
-                  *stats);
-    }
   }
   for (const Value* input : node.inputs()) {
     const ValueStats* stats = input == nullptr ? nullptr : lookup(*input);
@@ -93,6 +88,14 @@ Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLo
     if (constant_of(input) == nullptr) continue;
     if (const auto reason = judge_loss(*stats, options); !reason.empty())
       return with("constant", *input, reason, *stats);
+  }
+  for (const Value* output : node.outputs()) {
+    const ValueStats* stats = output == nullptr ? nullptr : lookup(*output);
+    if (stats != nullptr && stats->broken()) {
+      return with("result", *output,
+                  fmt::format("{} numbers become infinite and {} NaN", stats->infinities, stats->nans),
+                  *stats);
+    }
   }
   const Value* result = node.output(0);
   const ValueStats* stats = result == nullptr ? nullptr : lookup(*result);

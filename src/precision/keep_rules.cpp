@@ -192,6 +192,10 @@ Kept nodes_to_keep(const Model& model) {
   constexpr std::size_t kLongChain = 10000;
   constexpr std::size_t kIndexChain = 8;  // most casts to integers are not positions of a whole backbone
   Kept kept;
+  // First what says most: a square is part of a normalisation rather than a power.
+  for_each_node(*model.graph, [&](const Node& node) {
+    if (is_root(node)) keep_decomposed_normalisation(node, kept);
+  });
   for_each_node(*model.graph, [&](const Node& node) {
     for (const auto& [op_type, reason] : kByOperator) {
       const bool vendor_form = node.op_type == "SimplifiedLayerNormalization";
@@ -201,7 +205,6 @@ Kept nodes_to_keep(const Model& model) {
       kept.emplace(&node, "draws random numbers, which differ by type");
     if (node.attribute_or<std::int64_t>("training_mode", 0) != 0)
       kept.emplace(&node, "training: running averages need float32");
-    if (is_root(node)) keep_decomposed_normalisation(node, kept);
     for (const std::size_t i : coordinate_inputs(node)) {
       const bool is_float = node.input(i) != nullptr && node.input(i)->type.is_tensor() &&
                             is_floating_point(node.input(i)->type.dtype);

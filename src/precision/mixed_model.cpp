@@ -207,8 +207,8 @@ Result<Model> make_mixed_model(const Model& source, const PrecisionUnits& units,
                                const std::vector<bool>& float32, DType type) {
   Model model = clone_model(source);
   TARMAC_CHECK_OK(Writer(model, units, float32, type).write(source));
+  remove_needless_casts(*model.graph);
   PassContext context;
-  TARMAC_CHECK_OK(eliminate_no_ops(model, context));
   TARMAC_CHECK_OK(eliminate_dead_code(model, context));
   TARMAC_CHECK_OK(check_strong_types(model));
   TARMAC_CHECK_OK(verify_model(model));

@@ -40,7 +40,7 @@ using Observer = std::function<void(const Value&, const Tensor& reference, const
 /// sequences and optionals, run as one piece and unrounded inside. Not thread-safe.
 class RoundingExecutor {
  public:
-  /// Model and engine must outlive it; local functions must be inlined.
+  /// Model and engine must outlive it; local functions must be inlined, types inferred.
   RoundingExecutor(const Model& model, Target& engine);
 
   /// Runs with the types that the model declares. Outputs by name; those of 16 bits come as float32. Outputs

@@ -101,15 +101,8 @@ Result<Float32Report> convert_to_float32(Model& model, bool keep_io) {
       ++report.casts_added;
     }
   }
-  const auto casts = [&] {
-    std::size_t count = 0;
-    for_each_node(graph, [&](const Node& node) { count += node.is("Cast") ? 1 : 0; });
-    return count;
-  };
-  const std::size_t casts_before = casts();
-  TARMAC_CHECK_OK(eliminate_no_ops(model, context));
+  report.casts_removed = remove_needless_casts(graph);
   TARMAC_CHECK_OK(eliminate_dead_code(model, context));
-  report.casts_removed = casts_before - casts();
   TARMAC_CHECK_OK(infer_shapes(model));
   return report;
 }

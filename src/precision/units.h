@@ -43,6 +43,7 @@ class PrecisionUnits {
   [[nodiscard]] const std::vector<PrecisionUnit>& units() const { return units_; }
   /// Keeps a unit in float32. The first reason stays.
   void pin(int unit, const std::string& reason);
+  void unpin(int unit) { units_.at(static_cast<std::size_t>(unit)).pinned = false; }
   /// The unit that decides as what the value is stored.
   [[nodiscard]] int producer(const Value& value) const;
   /// The unit that decides as what the node reads input `i`.

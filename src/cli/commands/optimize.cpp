@@ -7,6 +7,7 @@
 #include "cli/args/target_args.h"
 #include "cli/commands/commands.h"
 #include "cli/optimize_model.h"
+#include "cli/optimize_precision.h"
 #include "cli/suggest.h"
 #include "cli/verify_optimized.h"
 #include "graph/model_io.h"
@@ -29,6 +30,7 @@ struct OptimizeArgs {
   std::optional<std::int64_t> hidden;
   bool verify = false;
   VerifyOptimizedArgs verifying;
+  PrecisionArgs precision;
   bool list_passes = false;
 };
 
@@ -62,7 +64,8 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
     return make_error(ErrorCode::kUsage, "which model? Give an ONNX file: tarmac optimize MODEL -o OUT");
   if (args.output.empty())
     return make_error(ErrorCode::kUsage, "-o is missing: say where the optimised model goes, -o OUT.onnx");
-  TARMAC_CHECK_OK(args.verifying.check(args.verify));
+  TARMAC_CHECK_OK(args.verifying.check(args.verify, args.precision.takes_data()));
+  TARMAC_CHECK_OK(args.precision.check());
   TARMAC_CHECK_OK(check_pass_names(args.skip));
   TARMAC_CHECK_OK(check_pass_names(args.only));
   TARMAC_CHECK_OK(check_output_file(args.output));
@@ -93,6 +96,8 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   print(run.output, report);
   if (args.verify)
     TARMAC_CHECK_OK(verify_optimized({original, before, model}, options, targets, args.verifying, run));
+  // Its own proof: the comparison above is for rewrites that change rounding only.
+  TARMAC_CHECK_OK(convert_precision(model, args.precision, args.verifying.data, targets, run));
   if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
   TARMAC_CHECK_OK(save_model(model, args.output));
   run.output.json()["output"] = args.output;
@@ -110,6 +115,7 @@ void add_optimize(Commands& commands) {
        "tarmac optimize model.onnx -o optimized.onnx --verify --contract deploy.yaml --samples 50",
        "tarmac optimize model.onnx -o fixed.onnx --fix-shape image:1x3x224x224",
        "tarmac optimize model.onnx -o out.onnx --opset 17 --target onnxruntime",
+       "tarmac optimize model.onnx -o half.onnx --precision fp16 --contract deploy.yaml --keep-io",
        "tarmac optimize model.onnx -o out.onnx --skip fuse_conv_bn --trace trace/",
        "tarmac optimize --list-passes"},
       [args](Run& run) { return optimize_command(*args, run); });
@@ -155,6 +161,7 @@ void add_optimize(Commands& commands) {
                    "Compare the result with the original on ONNX Runtime before it is written, and name the "
                    "pass that makes it differ");
   args->verifying.add(command);
+  args->precision.add(command);
   command.add_flag("--list-passes", args->list_passes, "List the passes and exit");
 }
 

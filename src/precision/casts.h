@@ -19,8 +19,8 @@ Status cast_behind_input(Value& input, DType dtype);
 /// cast gets another. For values that a node produces.
 void cast_output(Graph& graph, std::size_t i, DType dtype);
 
-/// Removes every Cast, in nested graphs too, of a value to the type that it has. Returns how many. One between an
-/// input or weight and an output stays, because both names do.
+/// Removes every Cast, in nested graphs too, of a value to the type that it has. Returns how many. One
+/// between an input or weight and an output stays, because both names do.
 std::size_t remove_needless_casts(Graph& graph);
 
 }  // namespace tarmac

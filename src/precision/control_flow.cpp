@@ -20,6 +20,27 @@ bool runs_as_one_piece(const Node& node) {
   return has_graph && (non_tensors_inside || (!node.is("If") && !node.is("Loop")));
 }
 
+bool fill_body_types(Graph& graph) {
+  bool filled = false;
+  for (const auto& node : graph.nodes()) {
+    node->for_each_subgraph([&](Graph& body) {
+      for (std::size_t i = 0; node->is("Loop") && i < body.inputs().size(); ++i) {
+        Value& inside = *body.inputs()[i];
+        const Value* outside = i < 2 ? nullptr : node->input(i);
+        if (inside.type.kind != Type::Kind::kNone || (i >= 2 && outside == nullptr)) continue;
+        if (i >= 2 && outside->type.kind == Type::Kind::kNone) continue;
+        inside.type = i == 0   ? Type::tensor(DType::kInt64, Shape())
+                      : i == 1 ? Type::tensor(DType::kBool, Shape())
+                               : outside->type;
+        inside.type.shape.reset();  // it may change from trip to trip
+        filled = true;
+      }
+      filled = fill_body_types(body) || filled;
+    });
+  }
+  return filled;
+}
+
 Result<std::int64_t> scalar_integer(const Tensor& tensor, const Node& node) {
   if (tensor.count() != 1) {
     return make_error(ErrorCode::kInvalidModel,

@@ -13,6 +13,9 @@ namespace tarmac {
 /// handles sequences, optionals or maps.
 bool runs_as_one_piece(const Node& node);
 
+/// Gives inputs of Loop bodies that declare no type the one of the value that comes in. True when any was.
+bool fill_body_types(Graph& graph);
+
 struct LoopState {
   bool going = true;
   std::int64_t max_trips = std::numeric_limits<std::int64_t>::max();

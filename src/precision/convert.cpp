@@ -7,9 +7,11 @@
 #include "metrics/error_metrics.h"
 #include "passes/infer_shapes.h"
 #include "passes/passes.h"
+#include "precision/control_flow.h"
 #include "precision/keep_rules.h"
 #include "precision/mixed_model.h"
 #include "precision/rounding.h"
+#include "precision/strong_types.h"
 
 namespace tarmac {
 namespace {
@@ -27,6 +29,26 @@ bool holds(const Model& model, DType type) {
     for (const Value* value : node.outputs()) look(value);
   });
   return found;
+}
+
+/// Casts have the types from these operator sets on.
+Status check_opset(const Model& model, DType type) {
+  const std::int64_t needed = type == DType::kBFloat16 ? 13 : 6;
+  const std::int64_t found = model.opset();
+  if (found == 0 || found >= needed) return {};
+  return make_error(ErrorCode::kUnsupported,
+                    std::string(to_string(type)) + " needs opset " + std::to_string(needed) +
+                        (type == DType::kBFloat16 ? " (22 for convolutions)" : "") +
+                        ", the model is of opset " + std::to_string(found) + "; raise it first");
+}
+
+/// What is wrong before cannot come out right.
+Status check_source(const Model& source) {
+  auto status = check_strong_types(source);
+  if (status) return {};
+  status.error().code = ErrorCode::kUnsupported;
+  status.error().message = "the model's own types do not fit together: " + status.error().message;
+  return status;
 }
 
 bool draws_numbers(const Model& model) {
@@ -175,6 +197,10 @@ Result<PrecisionReport> convert_precision(Model& model, const PlanOptions& optio
   PassContext context;
   TARMAC_CHECK_OK(inline_functions(source, context));
   TARMAC_CHECK_OK(infer_shapes(source));
+  // What is known of a body's inputs lets its values be known; bodies nest, so again.
+  while (fill_body_types(*source.graph)) TARMAC_CHECK_OK(infer_shapes(source));
+  TARMAC_CHECK_OK(check_opset(source, options.type));
+  TARMAC_CHECK_OK(check_source(source));
   const DType other = options.type == DType::kFloat16 ? DType::kBFloat16 : DType::kFloat16;
   if (holds(source, other)) {
     TARMAC_TRY(const Float32Report widened, convert_to_float32(source, false));

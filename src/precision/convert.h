@@ -27,8 +27,10 @@ struct PrecisionReport {
 
 /// Rewrites a float32 model to float16 or bfloat16 with float32 where the plan keeps it. Local functions are
 /// inlined, floats of the other 16-bit type are made float32 first. `engine` computes single nodes for the
-/// emulated runs. Errors: kInvalidInput without data; kAcceptance when even the emitted model's emulated run
-/// does not agree; the engine's with the node; kCancelled. The model is unchanged on an error.
+/// emulated runs. Errors: kInvalidInput without data; kUnsupported
+/// (an opset without the type, types of the source that do not fit together); kAcceptance when even the
+/// emitted model's emulated run does not agree; the engine's with the node; kCancelled. The model is
+/// unchanged on an error.
 Result<PrecisionReport> convert_precision(Model& model, const PlanOptions& options, Target& engine,
                                           const DataFactory& data, Progress& progress);
 

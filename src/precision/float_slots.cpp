@@ -45,6 +45,7 @@ bool is_float32(const Value* value) {
 }
 
 bool FloatSlots::input_may_be(const Node& node, std::size_t i) const {
+  if (node.is("BitCast")) return false;  // both sides have one width
   // The region of interest is positions; it has a type of its own.
   if (node.is("Resize") && i == 1) return false;
   const onnx::OpSchema* schema = schema_of(model_, node);
@@ -52,6 +53,7 @@ bool FloatSlots::input_may_be(const Node& node, std::size_t i) const {
 }
 
 bool FloatSlots::output_may_be(const Node& node, std::size_t i) const {
+  if (node.is("BitCast")) return false;
   // Mean and deviation have the type in which the stage computes them (stash_type), float32 here.
   if (node.is("LayerNormalization") && i > 0) return false;
   const onnx::OpSchema* schema = schema_of(model_, node);

@@ -192,7 +192,9 @@ Result<std::vector<Tensor>> NodeRunner::run_whole(const Node& node, const Lookup
                         node.label());
     }
     TARMAC_TRY(Tensor tensor, lookup(*original));
-    input->type = Type::tensor(tensor.dtype());
+    // Scan wants to know shapes; what is declared of them stays.
+    input->type.kind = Type::Kind::kTensor;
+    input->type.dtype = tensor.dtype();
     inputs.emplace(input->name(), std::move(tensor));
   }
   auto program = compile(part);

@@ -102,7 +102,6 @@ Result<Float32Report> convert_to_float32(Model& model, bool keep_io) {
     }
   }
   report.casts_removed = remove_needless_casts(graph);
-  TARMAC_CHECK_OK(eliminate_dead_code(model, context));
   TARMAC_CHECK_OK(infer_shapes(model));
   return report;
 }

@@ -160,7 +160,9 @@ void PrecisionUnits::visit_if(const Node& node) {
     bool is_float = is_float32(node.output(i));
     for (const Graph* branch : branches) is_float = is_float || is_float32(branch->outputs()[i]);
     if (!is_float) continue;
-    const int unit = add({PrecisionUnit::Kind::kBorder, &node, node.output(i), 0, 0, false, {}});
+    const int unit = slots_.output_may_be(node, i)
+                         ? add({PrecisionUnit::Kind::kBorder, &node, node.output(i), 0, 0, false, {}})
+                         : 0;
     set_producer(node.output(i), unit);
     for (const Graph* branch : branches) set_border(*branch, i, unit);
   }
@@ -175,7 +177,9 @@ void PrecisionUnits::visit_loop(const Node& node) {
     const Value* before = i < carried ? node.input(2 + i) : nullptr;
     if (!is_float32(result) && !is_float32(inside) && !is_float32(before) && !is_float32(node.output(i)))
       continue;
-    const int unit = add({PrecisionUnit::Kind::kBorder, &node, result, 0, 0, false, {}});
+    const int unit = slots_.output_may_be(node, i)
+                         ? add({PrecisionUnit::Kind::kBorder, &node, result, 0, 0, false, {}})
+                         : 0;
     set_producer(node.output(i), unit);
     set_border(body, 1 + i, unit);
     if (i >= carried) continue;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "cli/args/fraction.h"
 #include "cli/compare.h"
 #include "precision/convert.h"
 
@@ -24,12 +25,12 @@ struct Samples {
   std::string from;
 };
 
-Result<Samples> open_samples(const PrecisionArgs& args, const Model& model) {
+Result<Samples> open_samples(const DataArgs& args, const Model& model) {
   Samples samples;
-  if (args.data.given()) {
-    TARMAC_TRY(samples.data, OpenData::open(args.data, model));
+  if (args.given()) {
+    TARMAC_TRY(samples.data, OpenData::open(args, model));
     const std::size_t limit =
-        args.data.samples > 0 ? samples.data->samples() : std::min(kProfiledSamples, samples.data->samples());
+        args.samples > 0 ? samples.data->samples() : std::min(kProfiledSamples, samples.data->samples());
     samples.open = [data = samples.data.get(), limit] { return data->batches(1, limit); };
     const std::size_t batch = samples.data->effective_batch(1);
     samples.batches = (limit + batch - 1) / batch;
@@ -40,7 +41,7 @@ Result<Samples> open_samples(const PrecisionArgs& args, const Model& model) {
   for (const Value* input : model.graph->inputs()) {
     if (input->initializer() == nullptr) inputs.push_back({input->name(), input->type});
   }
-  const std::int64_t count = args.data.samples > 0 ? args.data.samples : kMadeUpBatches;
+  const std::int64_t count = args.samples > 0 ? args.samples : kMadeUpBatches;
   samples.open = [inputs, count]() -> Result<BatchSource> {
     return BatchSource(made_up_batches(inputs, {}, count));
   };
@@ -188,10 +189,9 @@ void PrecisionArgs::add(CLI::App& command) {
       ->allow_extra_args(false)
       ->group(kGroup);
   command
-      .add_option("--max-error", max_error_percent,
-                  "How far outputs may move, in percent of their range (default: 1)")
-      ->type_name("PERCENT")
-      ->check(CLI::PositiveNumber)
+      .add_option("--max-error", max_error,
+                  "How far outputs may move, as a share of their range (default: 1%)")
+      ->type_name("SHARE")
       ->group(kGroup);
   command
       .add_option("--headroom", headroom,
@@ -199,32 +199,27 @@ void PrecisionArgs::add(CLI::App& command) {
       ->type_name("FACTOR")
       ->check(CLI::Range(1.0, 1e6))
       ->group(kGroup);
-  data.add(command,
-           "Data to find ranges on: a folder of pictures, .npz with an array for each input, or .npy");
 }
 
 Status PrecisionArgs::check() const {
-  const bool any = keep_io || !keep.empty() || data.given() || data.samples > 0;
-  if (type.empty() && any) {
-    return make_error(
-        ErrorCode::kUsage,
-        "--keep-io, --keep-fp32, --data, --contract and --samples need --precision fp16, bf16 or fp32");
-  }
+  if (type.empty() && (keep_io || !keep.empty()))
+    return make_error(ErrorCode::kUsage, "--keep-io and --keep-fp32 need --precision fp16, bf16 or fp32");
+  if (const auto fraction = parse_fraction("--max-error", max_error); !fraction) return fraction.error();
   return {};
 }
 
-Status convert_precision(Model& model, const PrecisionArgs& args, const std::vector<Target*>& targets,
-                         Run& run) {
+Status convert_precision(Model& model, const PrecisionArgs& args, const DataArgs& data,
+                         const std::vector<Target*>& targets, Run& run) {
   if (args.type.empty()) return {};
   const DType type = dtype_from_string(args.type);
   if (type == DType::kFloat32) return to_float32(model, args, run);
-  TARMAC_TRY(const Samples samples, open_samples(args, model));
+  TARMAC_TRY(const Samples samples, open_samples(data, model));
   TARMAC_TRY(Target* const engine, reference_target());
   PlanOptions options;
   options.type = type;
   options.keep_io = args.keep_io;
   options.headroom = args.headroom;
-  options.tolerance = args.max_error_percent / 100;
+  TARMAC_TRY(options.tolerance, parse_fraction("--max-error", args.max_error));
   options.batches = samples.batches;
   options.keep = {args.keep.begin(), args.keep.end()};
   options.targets = targets;

@@ -25,9 +25,9 @@ struct PrecisionArgs {
   [[nodiscard]] Status check() const;
 };
 
-/// Converts the model and reports it; nothing without --precision. Nodes that one of `targets` refuses in 16
-/// bits stay in float32.
-Status convert_precision(Model& model, const PrecisionArgs& args, const std::vector<Target*>& targets,
-                         Run& run);
+/// Converts the model, with ranges from `data` or else made-up inputs, and reports it; nothing without
+/// --precision. Nodes that one of `targets` refuses in 16 bits stay in float32.
+Status convert_precision(Model& model, const PrecisionArgs& args, const DataArgs& data,
+                         const std::vector<Target*>& targets, Run& run);
 
 }  // namespace tarmac::cli

@@ -107,9 +107,10 @@ void VerifyOptimizedArgs::add(CLI::App& command) {
 
 Status VerifyOptimizedArgs::check(bool verify, bool data_is_taken) const {
   if (!verify && ((data.given() && !data_is_taken) || !profiles.empty()))
-    return make_error(ErrorCode::kUsage,
-                      "--data, --contract and --profile say what to compare on; add --verify, or --precision fp16 or "
-                      "bf16 for the data");
+    return make_error(
+        ErrorCode::kUsage,
+        "--data, --contract and --profile say what to compare on; add --verify, or --precision fp16 or "
+        "bf16 for the data");
   for (const std::string& text : profiles) {
     if (const auto profile = parse_profile(text); !profile) return profile.error();
   }

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/args/data_args.h"
+#include "cli/args/fraction.h"
 #include "cli/args/model_args.h"
 #include "cli/args/shape_args.h"
 #include "cli/args/target_args.h"
@@ -23,18 +24,6 @@ struct VerifyArgs {
   TargetArgs target;
 };
 
-/// "1%" or "0.01".
-Result<double> parse_fraction(const std::string& text) {
-  const bool percent = text.ends_with('%');
-  double value = 0;
-  const std::string number = percent ? text.substr(0, text.size() - 1) : text;
-  if (number.empty() || !CLI::detail::lexical_cast(number, value) || !(value >= 0)) {
-    return make_error(ErrorCode::kUsage,
-                      "--max-error: expected a share such as 1% or 0.01, found '" + text + "'");
-  }
-  return percent ? value / 100 : value;
-}
-
 Result<ShapeChoice> choose_shapes(const VerifyArgs& args, const LoadedModel& loaded) {
   ShapeChoice choice;
   for (const std::string& text : args.shapes) {
@@ -48,7 +37,7 @@ Result<ShapeChoice> choose_shapes(const VerifyArgs& args, const LoadedModel& loa
 }
 
 Status verify(const VerifyArgs& args, Run& run) {
-  TARMAC_TRY(const double limit, parse_fraction(args.max_error));
+  TARMAC_TRY(const double limit, parse_fraction("--max-error", args.max_error));
   TARMAC_TRY(LoadedModel loaded,
              load_model_or_plan(args.model, args.target.name(), args.target.compile_options()));
   TARMAC_TRY(const Model reference_model, load_onnx_model(args.reference));

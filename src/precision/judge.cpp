@@ -31,6 +31,26 @@ std::string judge_sum(const Node& node, const ValueStats* in, const ValueStats& 
                      to_string(options.type), limits_of(options.type).max);
 }
 
+/// Attention runs as one node, so its products of queries and keys are not seen: what they can reach at most
+/// is |q|·|k|·d, times the scale.
+std::string judge_attention(const Node& node, const StatsLookup& lookup, const PlanOptions& options) {
+  const Value* query = node.input(0);
+  if (!node.is("Attention") || query == nullptr || node.input(1) == nullptr) return {};
+  const ValueStats* q = lookup(*query);
+  const ValueStats* k = lookup(*node.input(1));
+  const auto& shape = query->type.shape;
+  if (q == nullptr || k == nullptr || !shape || shape->empty() || !shape->back().known()) return {};
+  const bool heads_apart = shape->size() == 4;
+  const std::int64_t heads =
+      heads_apart ? 1 : std::max<std::int64_t>(1, node.attribute_or<std::int64_t>("q_num_heads", 1));
+  const double width = static_cast<double>(*shape->back().size) / static_cast<double>(heads);
+  const double scale = node.attribute_or<float>("scale", static_cast<float>(1 / std::sqrt(width)));
+  const double largest = q->max_abs * k->max_abs * width * std::fabs(scale);
+  if (largest * options.headroom <= limits_of(options.type).max) return {};
+  return fmt::format("overflow: its products of queries and keys may reach {:.3g}, {} ends at {:.5g}",
+                     largest, to_string(options.type), limits_of(options.type).max);
+}
+
 std::string judge_loss(const ValueStats& stats, const PlanOptions& options) {
   const double snr = stats.snr_db();
   if (snr >= snr_limit(options)) return {};
@@ -97,6 +117,8 @@ Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLo
                   *stats);
     }
   }
+  if (const auto reason = judge_attention(node, lookup, options); !reason.empty())
+    return with("input", *node.input(0), reason, *lookup(*node.input(0)));
   const Value* result = node.output(0);
   const ValueStats* stats = result == nullptr ? nullptr : lookup(*result);
   if (stats == nullptr) return {};

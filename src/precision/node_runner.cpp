@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t kMaxKeptBytes = std::uint64_t{256} << 20U;
 /// Small constants other than floats go into the part: axes and shapes that some kernels want to know early.
 constexpr std::int64_t kMaxInlineElements = 64;
+/// Nodes that read fewer elements run on one core: a pool of threads for each kind of node would be hundreds.
+constexpr std::int64_t kLargeElements = std::int64_t{1} << 18U;
 
 bool is_non_tensor(const Value* value) {
   return value != nullptr && value->type.kind != Type::Kind::kTensor && value->type.kind != Type::Kind::kNone;
@@ -105,12 +107,13 @@ bool handles_non_tensors(const Node& node) {
          std::any_of(node.outputs().begin(), node.outputs().end(), is_non_tensor);
 }
 
-Result<NodeRunner::Program*> NodeRunner::compile(const Model& part) {
+Result<NodeRunner::Program*> NodeRunner::compile(const Model& part, bool large) {
   TARMAC_TRY(std::string key, serialize_model(part));
+  key += large ? 'L' : 'S';
   const auto known = programs_.find(key);
   if (known != programs_.end()) return known->second.get();
   CompileOptions options;
-  options.cores = 1;  // a pool of threads for each kind of node would be hundreds
+  options.cores = large ? 0 : 1;
   options.engine_optimizations = false;
   auto program = std::make_unique<Program>();
   TARMAC_TRY(program->executable, engine_.compile(part, options, no_progress()));
@@ -119,11 +122,16 @@ Result<NodeRunner::Program*> NodeRunner::compile(const Model& part) {
 
 Result<NodeRunner::Program*> NodeRunner::program_for(const Node& node, std::span<const Tensor> inputs) {
   std::string types;
-  for (const Tensor& input : inputs) types += static_cast<char>(input.dtype());
+  bool large = false;
+  for (const Tensor& input : inputs) {
+    types += static_cast<char>(input.dtype());
+    large = large || input.count() >= kLargeElements;
+  }
+  types += large ? 'L' : 'S';
   auto& known = by_node_[&node];
   if (known.second != nullptr && known.first == types) return known.second;
   TARMAC_TRY(const Model part, part_of(model_, node, inputs));
-  auto program = compile(part);
+  auto program = compile(part, large);
   if (!program) return about(std::move(program).error(), node);
   known = {std::move(types), *program};
   return *program;
@@ -197,7 +205,7 @@ Result<std::vector<Tensor>> NodeRunner::run_whole(const Node& node, const Lookup
     input->type.dtype = tensor.dtype();
     inputs.emplace(input->name(), std::move(tensor));
   }
-  auto program = compile(part);
+  auto program = compile(part, false);
   if (!program) return about(std::move(program).error(), node);
   return execute(**program, inputs, node, names);
 }

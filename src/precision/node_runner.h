@@ -13,9 +13,9 @@
 
 namespace tarmac {
 
-/// Compiles each kind of node once, with the engine's own rewriting off and on one core, and runs it. A node
-/// alone leaves an engine nothing to fuse and no cast to drop. 16-bit floats are computed in float32, as the
-/// hardware's accumulators do. Model and target must outlive it.
+/// Compiles each kind of node once, with the engine's own rewriting off, and runs it; large tensors on all
+/// cores. A node alone leaves an engine nothing to fuse and no cast to drop. 16-bit floats are computed in
+/// float32, as the hardware's accumulators do. Model and target must outlive it.
 class NodeRunner {
  public:
   NodeRunner(const Model& model, Target& engine) : model_(model), engine_(engine) {}
@@ -36,7 +36,7 @@ class NodeRunner {
     std::uint64_t kept_bytes = 0;  ///< about what its engine keeps allocated between runs
   };
   Result<Program*> program_for(const Node& node, std::span<const Tensor> inputs);
-  Result<Program*> compile(const Model& part);
+  Result<Program*> compile(const Model& part, bool large);
   Result<std::vector<Tensor>> execute(Program& program, const std::map<std::string, Tensor>& inputs,
                                       const Node& node, const std::vector<std::string>& names);
   void forget_if_large(std::uint64_t bytes);

@@ -296,6 +296,18 @@ TEST_F(Convert, KeepsLargeSums) {
               HasSubstr("large sum: of 4096"));
 }
 
+TEST_F(Convert, KeepsAttentionWhoseHiddenProductsMayOverflow) {
+  constexpr const char* kText = R"(<ir_version: 11, opset_import: ["" : 23]>
+    g (float[1,1,4,8] q, float[1,1,4,8] k, float[1,1,4,8] v) => (float[1,1,4,8] y) { y = Attention (q, k, v) })";
+  const auto of = [&](float size) {
+    Model graph = model(kText);
+    const Tensor large = ramp({1, 1, 4, 8}, -size, size);
+    return reason_of(convert(graph, {{{"q", large}, {"k", large}, {"v", ramp({1, 1, 4, 8}, 0, 1)}}}), "y");
+  };
+  EXPECT_EQ(of(3), "");
+  EXPECT_THAT(of(300), HasSubstr("products of queries and keys may reach 2.55e+05"));
+}
+
 TEST_F(Convert, CrossesTheBordersOfBranchesAndLoops) {
   Model graph = model(opset17(R"(g (float[4,4] x, bool c, int64 n) => (float[4,4] y, float[k,4,4] all) {
     h = MatMul (x, x)

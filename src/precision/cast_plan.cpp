@@ -15,25 +15,6 @@ namespace {
 
 using Kind = PrecisionUnit::Kind;
 
-/// Tensors of one output over the samples, compared as they come.
-Status compare(const std::map<std::string, Tensor>& reference, const std::map<std::string, Tensor>& other,
-               std::vector<PlannedOutput>& outputs) {
-  for (PlannedOutput& output : outputs) {
-    const Tensor& r = reference.at(output.name);
-    const Tensor& a = other.at(output.name);
-    if (r.dtype() == DType::kString) continue;
-    if (r.shape() != a.shape()) {
-      output.broken += std::max(r.count(), std::int64_t{1});
-      continue;
-    }
-    TARMAC_TRY(const ErrorMetrics metrics, compare_tensors(r, a));
-    output.max_rel = std::max(output.max_rel, metrics.max_rel);
-    output.snr_db = std::min(output.snr_db, metrics.snr_db);
-    output.broken += metrics.nan_mismatches + metrics.infinity_mismatches;
-  }
-  return {};
-}
-
 /// Every node whose results an output depends on.
 std::set<const Node*> makers_of(const std::vector<const Value*>& values) {
   std::set<const Node*> found;
@@ -55,6 +36,28 @@ std::set<const Node*> makers_of(const std::vector<const Value*>& values) {
 
 }  // namespace
 
+Status compare_sample(const std::map<std::string, Tensor>& reference,
+                      const std::map<std::string, Tensor>& other, std::vector<PlannedOutput>& outputs) {
+  if (outputs.empty()) {
+    for (const auto& [name, tensor] : reference)
+      outputs.push_back({name, 0, std::numeric_limits<double>::infinity(), 0});
+  }
+  for (PlannedOutput& output : outputs) {
+    const Tensor& r = reference.at(output.name);
+    const Tensor& a = other.at(output.name);
+    if (r.dtype() == DType::kString) continue;
+    if (r.shape() != a.shape()) {
+      output.broken += std::max(r.count(), std::int64_t{1});
+      continue;
+    }
+    TARMAC_TRY(const ErrorMetrics metrics, compare_tensors(r, a));
+    output.max_rel = std::max(output.max_rel, metrics.max_rel);
+    output.snr_db = std::min(output.snr_db, metrics.snr_db);
+    output.broken += metrics.nan_mismatches + metrics.infinity_mismatches;
+  }
+  return {};
+}
+
 Typing typing_of(const PrecisionUnits& units, std::vector<bool> float32, DType type) {
   const auto shared = std::make_shared<const std::vector<bool>>(std::move(float32));
   const auto of = [shared, type](int unit) {
@@ -74,7 +77,7 @@ Typing typing_of(const PrecisionUnits& units, std::vector<bool> float32, DType t
 
 Result<std::uint64_t> CastPlanner::run(const std::vector<bool>& float32, Comparing comparing,
                                        const DataFactory& data, const char* task, Progress& progress,
-                                       Stats& stats, std::vector<PlannedOutput>* outputs) {
+                                       Stats& stats, std::vector<PlannedOutput>& outputs) {
   const Typing typing = typing_of(units_, float32, options_.type);
   const auto observe = [&](const Value& value, const Tensor& reference, const Tensor& other) {
     stats[&value].add(reference, other, options_.type);
@@ -88,13 +91,7 @@ Result<std::uint64_t> CastPlanner::run(const std::vector<bool>& float32, Compari
     TARMAC_TRY(const auto batch, next());
     if (!batch) break;
     TARMAC_TRY(const auto pair, executor_.run_pair(*batch, typing, comparing, observe));
-    if (outputs != nullptr) {
-      if (samples == 0) {
-        for (const auto& [name, tensor] : pair.reference)
-          outputs->push_back({name, 0, std::numeric_limits<double>::infinity(), 0});
-      }
-      TARMAC_CHECK_OK(compare(pair.reference, pair.other, *outputs));
-    }
+    TARMAC_CHECK_OK(compare_sample(pair.reference, pair.other, outputs));
     ++samples;
     progress.advance();
   }
@@ -110,11 +107,21 @@ void CastPlanner::pin(int unit, std::string reason, const ValueStats* stats) {
   if (stats != nullptr) deciding_[unit] = *stats;
 }
 
-void CastPlanner::judge_border(int unit, const Value& value) {
-  const auto found = alone_.find(&value);
-  if (unit == PrecisionUnits::kNone || found == alone_.end()) return;
-  if (const std::string reason = misfit(found->second, options_); !reason.empty())
-    pin(unit, reason, &found->second);
+/// Inputs and outputs whose own numbers do not fit; `outputs` are the reference's, rounded.
+void CastPlanner::judge_borders(const std::vector<PlannedOutput>& outputs) {
+  for (std::size_t u = 0; u < units_.units().size(); ++u) {
+    const PrecisionUnit unit = units_.units()[u];
+    const auto found = unit.value == nullptr ? alone_.end() : alone_.find(unit.value);
+    if (unit.pinned || found == alone_.end()) continue;
+    std::string reason = misfit(found->second, options_);
+    if (reason.empty() && unit.kind == Kind::kInput) reason = loss(found->second, options_);
+    for (const PlannedOutput& output : outputs) {
+      if (unit.kind != Kind::kOutput || output.name != unit.value->name() || !reason.empty()) continue;
+      if (output.broken > 0 || !(output.max_rel <= options_.tolerance) || output.snr_db < snr_limit(options_))
+        reason = fmt::format("loss: {:.1f} dB signal to noise by rounding it", output.snr_db);
+    }
+    if (!reason.empty()) pin(static_cast<int>(u), reason, &found->second);
+  }
 }
 
 void CastPlanner::judge() {
@@ -133,20 +140,19 @@ void CastPlanner::judge() {
   for (std::size_t u = 0; u < units_.units().size(); ++u) {
     const PrecisionUnit unit = units_.units()[u];
     if (unit.pinned) continue;
-    if (unit.kind == Kind::kNode) {
-      const Judgement judgement = judge_node(*unit.node, options_, lookup);
-      if (!judgement.reason.empty()) pin(static_cast<int>(u), judgement.reason, &judgement.stats);
-    } else if (unit.value != nullptr) {
-      judge_border(static_cast<int>(u), *unit.value);
-    }
+    if (unit.kind != Kind::kNode) continue;
+    const Judgement judgement = judge_node(*unit.node, options_, lookup);
+    if (!judgement.reason.empty()) pin(static_cast<int>(u), judgement.reason, &judgement.stats);
   }
 }
 
 Status CastPlanner::profile(const DataFactory& data, Progress& progress) {
   std::vector<bool> float32;
   for (const PrecisionUnit& unit : units_.units()) float32.push_back(unit.pinned);
-  TARMAC_CHECK_OK(run(float32, Comparing::kEachNode, data, "profile", progress, alone_, nullptr));
+  std::vector<PlannedOutput> outputs;
+  TARMAC_CHECK_OK(run(float32, Comparing::kEachNode, data, "profile", progress, alone_, outputs));
   judge();
+  judge_borders(outputs);
   return {};
 }
 
@@ -214,7 +220,7 @@ Result<CastPlan> CastPlanner::emulate(const DataFactory& data, Progress& progres
   CastPlan plan;
   plan.float32 = units_.choose();
   TARMAC_TRY(plan.samples,
-             run(plan.float32, Comparing::kWholeRun, data, "emulate", progress, whole, &plan.outputs));
+             run(plan.float32, Comparing::kWholeRun, data, "emulate", progress, whole, plan.outputs));
   plan.within_tolerance =
       std::all_of(plan.outputs.begin(), plan.outputs.end(), [&](const PlannedOutput& output) {
         return output.broken == 0 && output.max_rel <= options_.tolerance;

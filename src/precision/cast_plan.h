@@ -49,6 +49,10 @@ struct PlannedOutput {
   std::int64_t broken = 0;  ///< elements that are infinite or NaN on one side only
 };
 
+/// Adds one sample's outputs, both runs by name, to the rows of `outputs`, which it makes at the first.
+Status compare_sample(const std::map<std::string, Tensor>& reference,
+                      const std::map<std::string, Tensor>& other, std::vector<PlannedOutput>& outputs);
+
 /// Opens the data from its beginning, for each round.
 using DataFactory = std::function<Result<BatchSource>()>;
 
@@ -87,9 +91,9 @@ class CastPlanner {
   using Stats = std::unordered_map<const Value*, ValueStats>;
   Result<std::uint64_t> run(const std::vector<bool>& float32, Comparing comparing, const DataFactory& data,
                             const char* task, Progress& progress, Stats& stats,
-                            std::vector<PlannedOutput>* outputs);
+                            std::vector<PlannedOutput>& outputs);
   void judge();
-  void judge_border(int unit, const Value& value);
+  void judge_borders(const std::vector<PlannedOutput>& outputs);
   void pin(int unit, std::string reason, const ValueStats* stats);
   Result<CastPlan> emulate(const DataFactory& data, Progress& progress, Stats& whole);
   Status release(const DataFactory& data, Progress& progress, CastPlan& plan);

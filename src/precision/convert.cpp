@@ -4,7 +4,6 @@
 #include <set>
 
 #include "graph/model_io.h"
-#include "metrics/error_metrics.h"
 #include "passes/infer_shapes.h"
 #include "passes/passes.h"
 #include "precision/control_flow.h"
@@ -96,18 +95,17 @@ Result<bool> pin_refused(const Model& source, const Model& mixed, PrecisionUnits
   for (const NodeVerdict& verdict : before) {
     if (verdict.verdict == Verdict::kRefused) refused_before.insert(verdict.node);
   }
-  std::map<std::string, std::string> refused;
+  std::set<std::string> refused;
   for (const NodeVerdict& verdict : after) {
     if (verdict.verdict == Verdict::kRefused && !refused_before.contains(verdict.node))
-      refused.emplace(verdict.node, verdict.reason);
+      refused.insert(verdict.node);
   }
   bool pinned = false;
   for (std::size_t u = 0; u < units.units().size(); ++u) {
     const PrecisionUnit unit = units.units()[u];
     if (unit.kind != Kind::kNode || unit.pinned) continue;
-    const auto found = refused.find(unit.node->label());
-    if (found == refused.end()) continue;
-    units.pin(static_cast<int>(u), target.name() + " does not run it in 16 bits: " + found->second);
+    if (!refused.contains(unit.node->label())) continue;
+    units.pin(static_cast<int>(u), target.name() + " does not run " + unit.node->op_type + " in 16 bits");
     pinned = true;
   }
   return pinned;
@@ -129,21 +127,7 @@ Status prove(const Model& source, const Model& mixed, const PlanOptions& options
     if (!batch) break;
     TARMAC_TRY(const auto expected, reference.run(*batch));
     TARMAC_TRY(const auto found, result.run(*batch));
-    const bool first = report.outputs.empty();
-    std::size_t at = 0;
-    for (const auto& [name, tensor] : expected) {
-      if (first) report.outputs.push_back({name, 0, std::numeric_limits<double>::infinity(), 0});
-      PlannedOutput& output = report.outputs[at++];
-      if (tensor.dtype() == DType::kString) continue;
-      if (tensor.shape() != found.at(name).shape()) {
-        ++output.broken;
-        continue;
-      }
-      TARMAC_TRY(const ErrorMetrics metrics, compare_tensors(tensor, found.at(name)));
-      output.max_rel = std::max(output.max_rel, metrics.max_rel);
-      output.snr_db = std::min(output.snr_db, metrics.snr_db);
-      output.broken += metrics.nan_mismatches + metrics.infinity_mismatches;
-    }
+    TARMAC_CHECK_OK(compare_sample(expected, found, report.outputs));
     progress.advance();
   }
   progress.finish();
@@ -211,17 +195,25 @@ Result<PrecisionReport> convert_precision(Model& model, const PlanOptions& optio
   pin_by_rule(source, units, options.keep_io);
   CastPlanner planner(source, units, options, engine);
   TARMAC_CHECK_OK(planner.profile(data, progress));
-  Model mixed;
-  CastPlan plan;
-  bool again = true;
-  while (again) {
-    TARMAC_TRY(plan, planner.settle(data, progress));
-    TARMAC_TRY(mixed, make_mixed_model(source, units, plan.float32, options.type));
-    again = false;
+  const auto refused_by_targets = [&](const Model& mixed) -> Result<bool> {
+    bool any = false;
     for (Target* target : options.targets) {
       TARMAC_TRY(const bool pinned, pin_refused(source, mixed, units, *target, progress));
-      again = again || pinned;
+      any = any || pinned;
     }
+    return any;
+  };
+  // What a target refuses is known without data; runs on data then judge what is left.
+  for (bool again = !options.targets.empty(); again;) {
+    TARMAC_TRY(const Model mixed, make_mixed_model(source, units, units.choose(), options.type));
+    TARMAC_TRY(again, refused_by_targets(mixed));
+  }
+  Model mixed;
+  CastPlan plan;
+  for (bool again = true; again;) {
+    TARMAC_TRY(plan, planner.settle(data, progress));
+    TARMAC_TRY(mixed, make_mixed_model(source, units, plan.float32, options.type));
+    TARMAC_TRY(again, refused_by_targets(mixed));
   }
   report.samples = plan.samples;
   report.rounds = plan.rounds;

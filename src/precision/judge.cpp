@@ -51,20 +51,6 @@ std::string judge_attention(const Node& node, const StatsLookup& lookup, const P
                      largest, to_string(options.type), limits_of(options.type).max);
 }
 
-std::string judge_loss(const ValueStats& stats, const PlanOptions& options) {
-  const double snr = stats.snr_db();
-  if (snr >= snr_limit(options)) return {};
-  const double lost =
-      static_cast<double>(stats.zeros) / static_cast<double>(std::max<std::int64_t>(stats.count, 1));
-  if (stats.zeros + stats.subnormals > 0 && stats.min_abs < limits_of(options.type).min_normal) {
-    return fmt::format(
-        "underflow: {:.3g} % become 0 and {} more lose digits, numbers from {:.3g}; {:.1f} dB left",
-        100 * lost, stats.subnormals, stats.min_abs, snr);
-  }
-  return fmt::format("loss: {:.1f} dB signal to noise by this node alone, limit {:.0f} dB", snr,
-                     snr_limit(options));
-}
-
 }  // namespace
 
 double snr_limit(const PlanOptions& options) {
@@ -84,6 +70,20 @@ std::string misfit(const ValueStats& stats, const PlanOptions& options) {
     return fmt::format("positions: whole numbers up to {:.0f}, {} is exact up to {}", stats.max_abs,
                        to_string(options.type), limits.exact_integers);
   return {};
+}
+
+std::string loss(const ValueStats& stats, const PlanOptions& options) {
+  const double snr = stats.snr_db();
+  if (snr >= snr_limit(options)) return {};
+  const double lost =
+      static_cast<double>(stats.zeros) / static_cast<double>(std::max<std::int64_t>(stats.count, 1));
+  if (stats.zeros + stats.subnormals > 0 && stats.min_abs < limits_of(options.type).min_normal) {
+    return fmt::format(
+        "underflow: {:.3g} % become 0 and {} more lose digits, numbers from {:.3g}; {:.1f} dB left",
+        100 * lost, stats.subnormals, stats.min_abs, snr);
+  }
+  return fmt::format("loss: {:.1f} dB signal to noise by this alone, limit {:.0f} dB", snr,
+                     snr_limit(options));
 }
 
 Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLookup& lookup) {
@@ -106,7 +106,7 @@ Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLo
     if (const auto reason = misfit(*stats, options); !reason.empty())
       return with("input", *input, reason, *stats);
     if (constant_of(input) == nullptr) continue;
-    if (const auto reason = judge_loss(*stats, options); !reason.empty())
+    if (const auto reason = loss(*stats, options); !reason.empty())
       return with("constant", *input, reason, *stats);
   }
   for (const Value* output : node.outputs()) {
@@ -130,7 +130,7 @@ Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLo
   for (const Value* output : node.outputs()) {
     stats = output == nullptr ? nullptr : lookup(*output);
     if (stats == nullptr) continue;
-    if (const auto reason = judge_loss(*stats, options); !reason.empty())
+    if (const auto reason = loss(*stats, options); !reason.empty())
       return with("result", *output, reason, *stats);
   }
   return {};

@@ -21,6 +21,9 @@ double snr_limit(const PlanOptions& options);
 /// Whole numbers and sizes of one tensor: overflow, and positions that are not exact. Empty when it fits.
 std::string misfit(const ValueStats& stats, const PlanOptions& options);
 
+/// Underflow and noise of one tensor against snr_limit(). Empty when it is little.
+std::string loss(const ValueStats& stats, const PlanOptions& options);
+
 /// Looks at what the node reads and makes, in this order: overflow, infinities that appear, positions, sums,
 /// underflow and loss.
 Judgement judge_node(const Node& node, const PlanOptions& options, const StatsLookup& stats);

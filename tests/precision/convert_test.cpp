@@ -308,6 +308,33 @@ TEST_F(Convert, KeepsAttentionWhoseHiddenProductsMayOverflow) {
   EXPECT_THAT(of(300), HasSubstr("products of queries and keys may reach 2.55e+05"));
 }
 
+TEST_F(Convert, KeepsInputsAndOutputsWhoseOwnNumbersDoNotFit) {
+  Model graph = model(opset17(R"(g (float[2] x, float[2] z) => (float[2] tiny, float[2] big, float[2] good) {
+    tiny = Mul (x, z)
+    big = Div (z, x)
+    good = Add (z, z)
+  })"));
+  const auto report = convert(graph, {{{"x", floats({1e-9F, 2e-9F})}, {"z", floats({1, 2.5F})}}});
+  EXPECT_THAT(reason_of(report, "x"), HasSubstr("underflow"));
+  EXPECT_EQ(type_of(graph, "x"), DType::kFloat32);
+  EXPECT_EQ(type_of(graph, "tiny"), DType::kFloat32);
+  EXPECT_EQ(type_of(graph, "big"), DType::kFloat32);
+  EXPECT_EQ(type_of(graph, "good"), DType::kFloat16);
+  EXPECT_EQ(report.rounds, 1);
+}
+
+TEST_F(Convert, LeavesInFloat32WhatATargetRefuses) {
+  Model graph = model(R"(<ir_version: 10, opset_import: ["" : 22]> g (float[4,4] x) => (float[4,4] y) {
+    a = MatMul (x, x)
+    y = Relu (a)
+  })");
+  PlanOptions options;
+  options.type = DType::kBFloat16;
+  options.targets = {&engine()};  // its CPU kernels take no bfloat16
+  const auto report = convert(graph, {{{"x", ramp({4, 4}, -1, 1)}}}, options);
+  EXPECT_EQ(reason_of(report, "a"), "onnxruntime does not run MatMul in 16 bits");
+}
+
 TEST_F(Convert, CrossesTheBordersOfBranchesAndLoops) {
   Model graph = model(opset17(R"(g (float[4,4] x, bool c, int64 n) => (float[4,4] y, float[k,4,4] all) {
     h = MatMul (x, x)

@@ -102,6 +102,8 @@ const std::vector<SlowOperator>& slow_operators() {
   static const std::vector<SlowOperator> operators = {
       {"", "Swish", "onnxruntime",
        "has no kernel and becomes Mul, Sigmoid and Mul: 1.7 times the time of x·Sigmoid(x)"},
+      {"com.microsoft", "EmbedLayerNormalization", "onnxruntime",
+       "1.6 to 1.8 times the time of its embeddings, Add and LayerNormalization on the CPU"},
       {"com.microsoft", "SkipLayerNormalization", "onnxruntime",
        "4 to 7 times the time of Add and LayerNormalization on the CPU"},
       {"com.microsoft", "SkipSimplifiedLayerNormalization", "onnxruntime",

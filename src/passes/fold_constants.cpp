@@ -151,11 +151,20 @@ Result<std::optional<Tensor>> moved(const Node& node) {
   const std::vector<Tensor> inputs = constant_inputs(node);
   if (op == "Concat" && !inputs.empty())
     return known_or_none(concatenate(inputs, node.attribute_or<std::int64_t>("axis", 1)));
-  if (op == "Gather" && inputs.size() == 2)
-    return known_or_none(gather(inputs[0], inputs[1], node.attribute_or<std::int64_t>("axis", 0)));
-  if (op == "Expand" && inputs.size() == 2) {
-    auto shape = to_int64s(inputs[1]);
-    if (shape) return known_or_none(expand(inputs[0], *shape));
+  if (inputs.size() != 2) return std::optional<Tensor>();
+  // The type said that the result is small; a model may lie about it.
+  const auto as_said = [&](const Result<Shape>& shape) {
+    return shape.ok() && node.output(0)->type.static_shape() == *shape;
+  };
+  if (op == "Gather") {
+    const auto axis = node.attribute_or<std::int64_t>("axis", 0);
+    if (as_said(gather_shape(inputs[0].shape(), inputs[1].shape(), axis)))
+      return known_or_none(gather(inputs[0], inputs[1], axis));
+  }
+  if (op == "Expand") {
+    const auto shape = to_int64s(inputs[1]);
+    if (shape && as_said(expand_shape(inputs[0].shape(), *shape)))
+      return known_or_none(expand(inputs[0], *shape));
   }
   return std::optional<Tensor>();
 }

@@ -4,6 +4,7 @@
 #include <onnx/shape_inference/implementation.h>
 
 #include "graph/proto.h"
+#include "passes/bounded_schemas.h"
 
 namespace tarmac {
 namespace {
@@ -64,7 +65,7 @@ Status infer_shapes(Model& model) {
     options.check_type = true;
     options.error_mode = 0;  // a node that cannot be inferred leaves its outputs unknown
     options.enable_data_propagation = true;
-    onnx::shape_inference::InferShapes(proto, onnx::OpSchemaRegistry::Instance(), options);
+    onnx::shape_inference::InferShapes(proto, &bounded_schemas(), options);
   } catch (const std::exception& failure) {
     return make_error(ErrorCode::kInvalidModel, std::string("shape inference failed: ") + failure.what());
   }

@@ -72,6 +72,15 @@ Result<Tensor> concatenate(const std::vector<Tensor>& tensors, std::int64_t axis
   return result;
 }
 
+Result<Shape> gather_shape(const Shape& shape, const Shape& indices, std::int64_t axis) {
+  TARMAC_TRY(const std::size_t along, resolve_axis(axis, shape));
+  const auto cut = shape.begin() + static_cast<std::ptrdiff_t>(along);
+  Shape result(shape.begin(), cut);
+  result.insert(result.end(), indices.begin(), indices.end());
+  result.insert(result.end(), cut + 1, shape.end());
+  return result;
+}
+
 Result<Tensor> gather(const Tensor& tensor, const Tensor& indices, std::int64_t axis) {
   TARMAC_CHECK_OK(check_dtype(tensor.dtype()));
   TARMAC_TRY(const std::size_t along, resolve_axis(axis, tensor.shape()));
@@ -84,11 +93,8 @@ Result<Tensor> gather(const Tensor& tensor, const Tensor& indices, std::int64_t 
     }
     if (position < 0) position += size;
   }
-  Shape shape(tensor.shape().begin(), tensor.shape().begin() + static_cast<std::ptrdiff_t>(along));
-  shape.insert(shape.end(), indices.shape().begin(), indices.shape().end());
-  shape.insert(shape.end(), tensor.shape().begin() + static_cast<std::ptrdiff_t>(along) + 1,
-               tensor.shape().end());
-  TARMAC_TRY(Tensor result, Tensor::allocate(tensor.dtype(), shape));
+  TARMAC_TRY(Shape shape, gather_shape(tensor.shape(), indices.shape(), axis));
+  TARMAC_TRY(Tensor result, Tensor::allocate(tensor.dtype(), std::move(shape)));
   if (result.bytes().empty()) return result;
   const Split split = split_at(tensor.shape(), along);
   const std::size_t bytes = split.inner * element_bytes(tensor);
@@ -103,23 +109,30 @@ Result<Tensor> gather(const Tensor& tensor, const Tensor& indices, std::int64_t 
   return result;
 }
 
+Result<Shape> expand_shape(const Shape& from, const Shape& shape) {
+  Shape result(std::max(from.size(), shape.size()), 1);
+  for (std::size_t i = 0; i < result.size(); ++i) {  // from the last axis on
+    const std::int64_t a = i < from.size() ? from[from.size() - 1 - i] : 1;
+    const std::int64_t b = i < shape.size() ? shape[shape.size() - 1 - i] : 1;
+    if (a != b && a != 1 && b != 1) {
+      return make_error(ErrorCode::kInvalidInput,
+                        "a tensor of shape " + to_string(from) + " does not expand to " + to_string(shape));
+    }
+    result[result.size() - 1 - i] = a == 1 ? b : a;
+  }
+  return result;
+}
+
 Result<Tensor> expand(const Tensor& tensor, const Shape& shape) {
   TARMAC_CHECK_OK(check_dtype(tensor.dtype()));
+  TARMAC_TRY(const Shape to, expand_shape(tensor.shape(), shape));
   Shape from = tensor.shape();
-  Shape to = shape;
-  from.insert(from.begin(), to.size() > from.size() ? to.size() - from.size() : 0, 1);
-  to.insert(to.begin(), from.size() > to.size() ? from.size() - to.size() : 0, 1);
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    if (from[i] != to[i] && from[i] != 1 && to[i] != 1) {
-      return make_error(ErrorCode::kInvalidInput, "a tensor of shape " + to_string(tensor.shape()) +
-                                                      " does not expand to " + to_string(shape));
-    }
-    if (to[i] == 1) to[i] = from[i];
-  }
-  TARMAC_TRY(Tensor current, tensor.reshaped(from));
+  from.insert(from.begin(), to.size() - from.size(), 1);
+  TARMAC_TRY(Tensor current, tensor.reshaped(std::move(from)));
   // Innermost axis first: what is copied grows as late as it can.
   for (std::size_t axis = to.size(); axis-- > 0;) {
-    if (from[axis] == to[axis]) continue;
+    if (current.shape()[axis] == to[axis]) continue;
+    TARMAC_CHECK_OK(element_count({to[axis]}));
     const std::vector<std::int64_t> zeros(static_cast<std::size_t>(to[axis]), 0);
     TARMAC_TRY(current, gather(current, Tensor::from({to[axis]}, zeros), static_cast<std::int64_t>(axis)));
   }

@@ -16,6 +16,15 @@ TEST(InferShapes, FindsInnerTypesWithSymbols) {
   EXPECT_EQ(to_string(graph.graph->find("b")->type), "float32[N, 4, 1, 1]");
 }
 
+TEST(InferShapes, TakesNoMemoryForVectorsThatAModelClaims) {
+  Model graph = model(opset17(R"(g (int64[1000000000000] x) => (int32[N] y) {
+    a = Add (x, x)
+    y = Cast <to = 6> (a)
+  })"));
+  expect_ok(infer_shapes(graph));
+  EXPECT_EQ(to_string(graph.graph->find("a")->type), "int64[1000000000000]");
+}
+
 TEST(InferShapes, PropagatesDataThroughShapeArithmetic) {
   Model graph =
       model(opset17(R"(g (float[2,3,4] x) => (float[A,B] y) <int64[1] last = {-1}, int64[1] i = {0}> {

@@ -67,10 +67,9 @@ class AttentionFusion {
       context_.decline(product, std::move(why));
       return;
     }
-    const double scale = form ? form->scale : core.scale;
-    if (core.result->type.dtype == DType::kFloat64 &&
-        static_cast<double>(static_cast<float>(scale)) != scale) {
-      context_.decline(product, "the scale is exact in float64 only, and Attention stores it as float32");
+    // The scale is a float32 attribute, and engines take its root in float32.
+    if (core.result->type.dtype == DType::kFloat64) {
+      context_.decline(product, "Attention would round the scale of float64 scores to float32");
       return;
     }
     if (!may_emit(model_, context_, "Attention", 23)) return;

@@ -61,6 +61,8 @@ def main():
     report = {"benchmark": "optimize", "date": datetime.date.today().isoformat(), "machine": measure.machine(),
               "peers": {name: importlib.metadata.version(name) for name in ("onnxsim", "onnxslim")}, "runs": args.runs,
               "models": {}}
+    if args.output and args.output.exists():  # the figures of models that are not measured now stay, with their date
+        report["models"] = json.loads(args.output.read_text())["models"]
     # A peer's process also starts Python and imports its packages: said beside, not subtracted.
     report["import_seconds"] = {
         name: measure.median([measure.run([sys.executable, "-c", f"import {name}"]) for _ in range(3)], "seconds")
@@ -72,7 +74,7 @@ def main():
                     "onnxsim": [tools / "onnxsim", model, outputs["onnxsim"]],
                     "onnxslim": [tools / "onnxslim", model, outputs["onnxslim"]]}
         timings = measure.interleaved(commands, args.runs)
-        row = {"file_bytes": model.stat().st_size, "nodes": {"original": node_count(model)}}
+        row = {"date": report["date"], "file_bytes": model.stat().st_size, "nodes": {"original": node_count(model)}}
         for tool, output in outputs.items():
             row["nodes"][tool] = node_count(output)
             row[tool] = {"seconds": measure.median(timings[tool], "seconds"),

@@ -5,20 +5,30 @@ import os
 import platform
 import statistics
 import subprocess
-import time
+import sys
 
 
-def run(command, **options):
-    """Wall seconds and peak memory (bytes) of a process and its children; raises with its messages when it fails."""
-    start = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{output.decode(errors='replace')}")
-    return {"seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024}
+# A process counts the memory of the one that started it, until it starts its own program: hence a small one between.
+LAUNCHER = """
+import json, os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+output = process.stdout.read()
+_, status, usage = os.wait4(process.pid, 0)
+seconds = time.perf_counter() - start
+json.dump({"exit": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024,
+           "output": output.decode(errors="replace")}, sys.stdout)
+"""
+
+
+def run(command):
+    """Wall seconds and peak memory (bytes) of a process; raises with its messages when it fails."""
+    command = [str(word) for word in command]
+    launched = subprocess.run([sys.executable, "-I", "-S", "-c", LAUNCHER, *command], check=True, capture_output=True)
+    result = json.loads(launched.stdout)
+    if result["exit"] != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {result['exit']}:\n{result['output']}")
+    return {"seconds": result["seconds"], "peak_bytes": result["peak_bytes"]}
 
 
 def interleaved(commands, runs):

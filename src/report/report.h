@@ -150,8 +150,8 @@ struct ReferenceComparison {
 struct EquivalenceRow {
   std::string variant;
   std::string engine;
-  std::string shapes;  ///< "batch=4, height=224"; empty when the model leaves no size open.
-  std::string data;    ///< Where the samples come from, or "made up".
+  std::string shapes;     ///< "batch=4, height=224"; empty when the model leaves no size open.
+  std::string data;       ///< Where the samples come from, or "made up".
   std::int64_t runs = 0;  ///< Of both models, on a batch each.
   std::string output;
   std::string dtype;

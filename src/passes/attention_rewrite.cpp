@@ -240,7 +240,7 @@ Value* AttentionRewriter::mask(const AttentionCore& core, std::int64_t heads, Va
     mask = expanded(mask, length, query, axis, before);
 
   SymbolicShape shape = *shapes_.shape(mask);
-  const auto reshaped = [&](std::vector<std::int64_t> target) {
+  const auto reshaped = [&](const std::vector<std::int64_t>& target) {
     return add("Reshape", {mask, constant(target, before)}, mask->type.dtype, shape, before);
   };
   const auto known = [](const SymbolicDim& dim) { return dim.known() ? dim.factor() : 0; };

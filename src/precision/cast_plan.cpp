@@ -101,7 +101,7 @@ Result<std::uint64_t> CastPlanner::run(const std::vector<bool>& float32, Compari
   return samples;
 }
 
-void CastPlanner::pin(int unit, std::string reason, const ValueStats* stats) {
+void CastPlanner::pin(int unit, const std::string& reason, const ValueStats* stats) {
   if (units_.units()[static_cast<std::size_t>(unit)].pinned) return;
   units_.pin(unit, reason);
   if (stats != nullptr) deciding_[unit] = *stats;

@@ -94,7 +94,7 @@ class CastPlanner {
                             std::vector<PlannedOutput>& outputs);
   void judge();
   void judge_borders(const std::vector<PlannedOutput>& outputs);
-  void pin(int unit, std::string reason, const ValueStats* stats);
+  void pin(int unit, const std::string& reason, const ValueStats* stats);
   Result<CastPlan> emulate(const DataFactory& data, Progress& progress, Stats& whole);
   Status release(const DataFactory& data, Progress& progress, CastPlan& plan);
   void list_kept(CastPlan& plan) const;

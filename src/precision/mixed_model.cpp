@@ -53,7 +53,7 @@ class Writer {
   Status write_graph(Graph& graph) {
     std::vector<Node*> nodes;
     for (const auto& node : graph.nodes()) nodes.push_back(node.get());
-    const std::vector<Value*> initializers = graph.initializers();
+    const std::vector<Value*> initializers(graph.initializers().begin(), graph.initializers().end());
     for (Value* value : graph.inputs()) TARMAC_CHECK_OK(write_value(*value));
     for (Value* value : initializers) {
       if (!value->is_input()) TARMAC_CHECK_OK(write_constant(*value));

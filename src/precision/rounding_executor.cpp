@@ -106,7 +106,7 @@ Result<Tensor> RoundingExecutor::get_as(const Value& value, std::size_t lane, DT
   return entry.rounded;
 }
 
-Status RoundingExecutor::set(const Value& value, std::size_t lane, Tensor tensor) {
+Status RoundingExecutor::set(const Value& value, std::size_t lane, const Tensor& tensor) {
   TARMAC_TRY(Tensor wide, widened(tensor));
   Entry& entry = entries_[&value];
   entry.rounded = {};

@@ -81,7 +81,7 @@ class RoundingExecutor {
   Result<Tensor> get_as(const Value& value, std::size_t lane, DType type);
   Result<Tensor> constant_as(const Value& value, const Tensor& constant, DType type);
   /// Stores a result: rounds it to the lane's type.
-  Status set(const Value& value, std::size_t lane, Tensor tensor);
+  Status set(const Value& value, std::size_t lane, const Tensor& tensor);
   /// Compares what the lanes hold; with kEachNode the second then continues on the reference.
   Status observe(const Value& value, const Lanes& lanes);
   [[nodiscard]] bool active(const Value& value) const { return entries_.contains(&value); }

@@ -36,7 +36,7 @@ bool any_float32(const Node& node) {
 
 }  // namespace
 
-PrecisionUnits::PrecisionUnits(const Model& model, DType type) : model_(model), slots_(model, type) {
+PrecisionUnits::PrecisionUnits(const Model& model, DType type) : slots_(model, type) {
   add({PrecisionUnit::Kind::kFloat32, nullptr, nullptr, 0, 0, true, {}});
   for (const Value* input : model.graph->inputs()) {
     if (is_float32(input))

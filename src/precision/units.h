@@ -75,7 +75,6 @@ class PrecisionUnits {
   void set_border(const Graph& graph, std::size_t i, int unit);
   void collect_edges(const Graph& graph);
 
-  const Model& model_;
   FloatSlots slots_;
   std::vector<PrecisionUnit> units_;
   std::unordered_map<const Value*, int> producers_;

@@ -434,8 +434,7 @@ bool dropout_or_identity(RandomBuilder& b) {
   const auto x = b.pick([](const Item&) { return true; });
   if (!x) return false;
   if (b.chance(0.4) && x->dtype == b.real() && b.real() != DType::kUndefined) {
-    Item result = *x;
-    b.op("Dropout", {x->value}, result);
+    b.op("Dropout", {x->value}, *x);
   } else {
     b.op("Identity", {x->value}, *x);
   }

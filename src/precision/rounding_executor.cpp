@@ -258,7 +258,7 @@ Status RoundingExecutor::run_if(const Node& node, const Lanes& lanes) {
       if (node.output(i) == nullptr) continue;
       for (const std::size_t lane : group) {
         TARMAC_TRY(Tensor result, get(*branch.outputs()[i], lane));
-        TARMAC_CHECK_OK(set(*node.output(i), lane, std::move(result)));
+        TARMAC_CHECK_OK(set(*node.output(i), lane, result));
       }
       TARMAC_CHECK_OK(observe(*node.output(i), group));
     }
@@ -323,7 +323,7 @@ Status RoundingExecutor::run_loop(const Node& node, const Lanes& lanes) {
       const Value* output = node.output(carried + i);
       if (output == nullptr) continue;
       TARMAC_TRY(Tensor stacked, stack(states[lane].scanned[i], *body.outputs()[1 + carried + i]));
-      TARMAC_CHECK_OK(set(*output, lane, std::move(stacked)));
+      TARMAC_CHECK_OK(set(*output, lane, stacked));
     }
   }
   for (const Value* output : node.outputs()) {

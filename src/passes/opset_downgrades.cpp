@@ -370,13 +370,7 @@ Status mod_28(Step& step) {
   return {};
 }
 
-struct Row {
-  const char* op_type;
-  std::int64_t version;
-  Adapter adapter;
-};
-
-constexpr Row kRows[] = {
+constexpr AdapterRow kRows[] = {
     {"ArgMax", 11, axis_11},
     {"ArgMin", 11, axis_11},
     {"AveragePool", 19, dilations},
@@ -455,10 +449,8 @@ constexpr Row kRows[] = {
 }  // namespace
 
 Adapter find_downgrade(const std::string& op_type, std::int64_t version) {
-  const auto* found = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
-    return op_type == row.op_type && version == row.version;
-  });
-  return found == std::end(kRows) ? find_resize_downgrade(op_type, version) : found->adapter;
+  const Adapter adapter = find_adapter(kRows, op_type, version);
+  return adapter == nullptr ? find_resize_downgrade(op_type, version) : adapter;
 }
 
 }  // namespace tarmac::opset

@@ -76,6 +76,13 @@ bool are_axes(const std::vector<std::int64_t>& axes, std::int64_t rank) {
 
 Error refuse(std::string reason) { return make_error(ErrorCode::kUnsupported, std::move(reason)); }
 
+Adapter find_adapter(std::span<const AdapterRow> rows, const std::string& op_type, std::int64_t version) {
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const AdapterRow& row) {
+    return op_type == row.op_type && version == row.version;
+  });
+  return found == rows.end() ? nullptr : found->adapter;
+}
+
 const onnx::OpSchema* find_schema(const std::string& op_type, std::int64_t version) {
   return onnx::OpSchemaRegistry::Schema(op_type, static_cast<int>(version), "");
 }

@@ -4,6 +4,7 @@
 #include <onnx/defs/schema.h>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,14 @@ std::vector<T> spread_over_axes(const std::vector<T>& values, const std::vector<
 
 /// kUnsupported with the reason; the caller adds the node and the versions.
 Error refuse(std::string reason);
+
+struct AdapterRow {
+  const char* op_type;
+  std::int64_t version;  ///< since_version of the newer definition
+  Adapter adapter;
+};
+/// The row's adapter; null when there is none.
+Adapter find_adapter(std::span<const AdapterRow> rows, const std::string& op_type, std::int64_t version);
 
 /// What changes in meaning between definitions; null where names and types alone say all. `version` is the
 /// newer definition's since_version.

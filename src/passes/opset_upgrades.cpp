@@ -185,13 +185,7 @@ Status dft_20(Step& step) {
   return {};
 }
 
-struct Row {
-  const char* op_type;
-  std::int64_t version;
-  Adapter adapter;
-};
-
-constexpr Row kRows[] = {
+constexpr AdapterRow kRows[] = {
     {"BatchNormalization", 9, batch_normalization_9},
     {"BatchNormalization", 14, batch_normalization_14},
     {"Clip", 11, clip_11},
@@ -231,10 +225,7 @@ constexpr Row kRows[] = {
 }  // namespace
 
 Adapter find_upgrade(const std::string& op_type, std::int64_t version) {
-  const auto* found = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
-    return op_type == row.op_type && version == row.version;
-  });
-  return found == std::end(kRows) ? nullptr : found->adapter;
+  return find_adapter(kRows, op_type, version);
 }
 
 }  // namespace tarmac::opset

@@ -5,6 +5,7 @@
 
 #include "passes/axis_layout.h"
 #include "passes/einsum_terms.h"
+#include "passes/rewrite.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -45,7 +46,8 @@ void peel(AttentionOperand& operand, const SymbolicShapes& shapes, double* facto
       operand.value = scaling->value;
     } else if (node->is("Transpose") && !in_place) {
       const auto inner = permutation_of(*node, operand.permutation.size());
-      for (std::int64_t& axis : operand.permutation) axis = inner[static_cast<std::size_t>(axis)];
+      if (!inner) return;
+      for (std::int64_t& axis : operand.permutation) axis = (*inner)[static_cast<std::size_t>(axis)];
       operand.value = node->input(0);
       ++transposes;
     } else {

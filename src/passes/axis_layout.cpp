@@ -1,4 +1,5 @@
 #include "passes/axis_layout.h"
+#include "passes/rewrite.h"
 
 #include <algorithm>
 #include <cmath>
@@ -169,9 +170,10 @@ bool follow(AxisLayout& layout, const Node& node, const SymbolicShapes& shapes) 
   if (out == nullptr || node.input(0) != step.value) return false;
   if (node.is("Transpose")) {
     const auto perm = permutation_of(node, step.axes.size());
-    if (perm.size() != step.axes.size()) return false;
+    if (!perm) return false;
     const auto before = step.axes;
-    for (std::size_t i = 0; i < perm.size(); ++i) step.axes[i] = before[static_cast<std::size_t>(perm[i])];
+    for (std::size_t i = 0; i < perm->size(); ++i)
+      step.axes[i] = before[static_cast<std::size_t>((*perm)[i])];
   } else if (node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze")) {
     AxisLayout changed = layout;
     auto axes = regroup(changed, step.axes, *out);

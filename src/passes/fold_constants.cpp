@@ -6,6 +6,7 @@
 #include "graph/clone.h"
 #include "passes/inline_call.h"
 #include "passes/passes.h"
+#include "passes/rewrite.h"
 #include "tensor/codec.h"
 #include "tensor/movement.h"
 #include "tensor/transpose.h"
@@ -137,10 +138,8 @@ Result<std::optional<Tensor>> moved(const Node& node) {
     return std::optional<Tensor>();
   const std::string& op = node.op_type;
   if (op == "Transpose") {
-    std::vector<std::int64_t> perm(source->shape().size());
-    for (std::size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<std::int64_t>(perm.size() - 1 - i);
-    perm = node.attribute_or("perm", std::move(perm));
-    return known_or_none(transpose(*source, perm));
+    const auto perm = permutation_of(node, source->shape().size());
+    return perm ? known_or_none(transpose(*source, *perm)) : std::optional<Tensor>();
   }
   if (op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze" || op == "Identity") {
     const Type& type = node.output(0)->type;

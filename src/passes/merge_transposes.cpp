@@ -1,5 +1,3 @@
-#include <numeric>
-
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -7,15 +5,6 @@ namespace tarmac {
 namespace {
 
 using Permutation = std::vector<std::int64_t>;
-
-/// The axes in the order in which the node puts them; without the attribute it reverses them.
-std::optional<Permutation> permutation_of(const Node& node, std::size_t rank) {
-  if (const auto* perm = node.attribute<Permutation>("perm"))
-    return perm->size() == rank ? positive_axes(*perm, rank) : std::nullopt;
-  Permutation reversed(rank);
-  std::iota(reversed.rbegin(), reversed.rend(), 0);
-  return reversed;
-}
 
 std::optional<std::size_t> rank_of_either(const Node& first, const Node& second) {
   for (const Node* node : {&first, &second}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 
 #include "passes/region.h"
 #include "tensor/codec.h"
@@ -157,6 +158,14 @@ std::optional<std::vector<std::int64_t>> positive_axes(std::vector<std::int64_t>
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return std::nullopt;
   return axes;
+}
+
+std::optional<std::vector<std::int64_t>> permutation_of(const Node& transpose, std::size_t rank) {
+  if (const auto* perm = transpose.attribute<std::vector<std::int64_t>>("perm"))
+    return perm->size() == rank ? positive_axes(*perm, rank) : std::nullopt;
+  std::vector<std::int64_t> reversed(rank);
+  std::iota(reversed.rbegin(), reversed.rend(), 0);
+  return reversed;
 }
 
 bool same_dim(const Dim& a, const Dim& b) {

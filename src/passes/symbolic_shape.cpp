@@ -51,13 +51,6 @@ std::optional<std::vector<std::int64_t>> axes_of(const Node& node, std::size_t i
   return small_integers(node.input(index));
 }
 
-std::vector<std::int64_t> permutation_of(const Node& transpose, std::size_t rank) {
-  if (const auto* perm = transpose.attribute<std::vector<std::int64_t>>("perm")) return *perm;
-  std::vector<std::int64_t> reversed;
-  for (std::size_t i = rank; i-- > 0;) reversed.push_back(static_cast<std::int64_t>(i));
-  return reversed;
-}
-
 std::optional<std::size_t> axis_index(std::int64_t axis, std::size_t rank) {
   const auto signed_rank = static_cast<std::int64_t>(rank);
   if (axis < -signed_rank || axis >= signed_rank) return std::nullopt;

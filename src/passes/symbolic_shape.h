@@ -83,8 +83,6 @@ class SymbolicShapes {
 
 /// `axes` of Squeeze, Unsqueeze and the like, from the attribute or the constant input `index`.
 std::optional<std::vector<std::int64_t>> axes_of(const Node& node, std::size_t index);
-/// The permutation of a Transpose; reverses by default.
-std::vector<std::int64_t> permutation_of(const Node& transpose, std::size_t rank);
 /// A possibly negative axis as an index; nothing when it is out of range.
 std::optional<std::size_t> axis_index(std::int64_t axis, std::size_t rank);
 /// A constant integer tensor's elements, up to a few dozen; nothing otherwise.

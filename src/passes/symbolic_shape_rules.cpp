@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "passes/einsum_terms.h"
+#include "passes/rewrite.h"
 #include "passes/symbolic_shape.h"
 
 namespace tarmac {
@@ -142,7 +143,7 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::reshaped(const Node& n
                       std::all_of(readers.begin(), readers.end(), [](const Use& use) {
                         if (!use.node->is("Transpose")) return false;
                         const auto perm = permutation_of(*use.node, 4);
-                        return perm[0] == 0 && perm[1] == 2;
+                        return perm && (*perm)[0] == 0 && (*perm)[1] == 2;
                       });
   if (splits) {
     const std::int64_t hidden = in->back().known() ? in->back().factor() : heads_.hidden_size.value_or(0);
@@ -246,12 +247,8 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
   if (op.starts_with("Reduce")) return reduced(node, *in);
   if (op == "Transpose") {
     const auto perm = permutation_of(node, in->size());
-    if (perm.size() != in->size()) return std::nullopt;
-    for (std::size_t i = 0; i < perm.size(); ++i) {
-      const auto from = axis_index(perm[i], in->size());
-      if (!from) return std::nullopt;
-      result[i] = (*in)[*from];
-    }
+    if (!perm) return std::nullopt;
+    for (std::size_t i = 0; i < perm->size(); ++i) result[i] = (*in)[static_cast<std::size_t>((*perm)[i])];
     return result;
   }
   if (op == "Unsqueeze" || op == "Squeeze") {

@@ -232,6 +232,15 @@ TEST(FuseAttention, LeavesFloat64WhoseScaleItWouldRound) {
 })");
 }
 
+TEST(FuseAttention, LeavesTransposesThatAreNoPermutation) {
+  for (const char* perm : {"[0]", "[0, 1, 3, 9]", "[0, 1, 3, -9]", "[0, 1, 3, 3]", "[0, 1, 2, 3, 4]"}) {
+    expect_untouched(
+        std::string("g (float[1,2,4,3] q, float[1,2,4,3] k, float[1,2,4,3] v) => (float[A,B,C,D] y) {\n"
+                    "kt = Transpose <perm = ") +
+        perm + "> (k) raw = MatMul (q, kt) p = Softmax <axis = -1> (raw) y = MatMul (p, v) }");
+  }
+}
+
 TEST(FuseAttention, LeavesANegativeScale) { expect_untouched(plain_with("{0.5}", "{-0.5}")); }
 
 TEST(FuseAttention, LeavesScoresThatOthersRead) {

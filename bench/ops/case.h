@@ -1,0 +1,40 @@
+// A benchmark of a driving operator: ours beside its peers on the same work.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tarmac::bench {
+
+/// What the work costs at least, whatever the code: for the distance from the machine's limits.
+struct Work {
+  double bytes = 0;    ///< read and written once
+  double flops = 0;
+  double gathers = 0;  ///< cache lines fetched at addresses that depend on data
+};
+
+struct Side {
+  std::string name;            ///< "tarmac", "openvino decomposed", "plain loop", …
+  std::function<void()> run;   ///< one whole inference; owns what it needs
+};
+
+struct Case {
+  std::string name;   ///< "multi_scale_deformable_attention/tiny"
+  std::string what;   ///< sizes, threads, what is compared, for the reader
+  Work work;
+  double required_ratio = 0;  ///< best peer's time ÷ ours that is wanted; 0: none
+  std::vector<Side> sides;    ///< ours first
+};
+
+/// A case that is made only when it runs, since weights and engines cost memory.
+struct CaseMaker {
+  std::string name;
+  std::function<Case()> make;
+};
+
+// One function for each operator, in its own file here; rows in main.cpp.
+std::vector<CaseMaker> pillar_scatter_cases();
+
+}  // namespace tarmac::bench

@@ -1,0 +1,24 @@
+#include "ops/registry.h"
+
+#include "ops/pillar_scatter/operator.h"
+
+namespace tarmac::ops {
+
+const std::vector<const Operator*>& all_operators() {
+  static const std::vector<const Operator*> operators = {
+      &pillar_scatter(),
+  };
+  return operators;
+}
+
+const Operator* find_operator(std::string_view domain, std::string_view name, std::int64_t version) {
+  if (domain != kDomain) return nullptr;
+  const Operator* newest = nullptr;
+  for (const Operator* op : all_operators()) {
+    if (op->name == name && op->version <= version && (newest == nullptr || op->version > newest->version))
+      newest = op;
+  }
+  return newest;
+}
+
+}  // namespace tarmac::ops

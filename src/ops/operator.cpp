@@ -62,7 +62,7 @@ Result<Attributes> attributes_of(const Operator& op, const Node& node) {
     }
   }
   auto complete = complete_attributes(op, given);
-  if (!complete) complete.error().node = node.label();
+  if (!complete) return make_error(complete.error().code, complete.error().message, node.label());
   return complete;
 }
 

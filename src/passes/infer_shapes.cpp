@@ -4,6 +4,7 @@
 #include <onnx/shape_inference/implementation.h>
 
 #include "graph/proto.h"
+#include "ops/registry.h"
 #include "passes/bounded_schemas.h"
 
 namespace tarmac {
@@ -55,6 +56,7 @@ Status take_graph(const onnx::GraphProto& proto, Graph& graph) {
 }  // namespace
 
 Status infer_shapes(Model& model) {
+  ops::register_schemas();
   // Inference allocates and frees as much as it computes.
   google::protobuf::Arena arena;
   auto& proto = *google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "graph/clone.h"
+#include "ops/registry.h"
 #include "targets/known_operators.h"
 #include "targets/operator_probes.h"
 
@@ -114,6 +115,12 @@ const std::vector<SlowOperator>& slow_operators() {
 
 bool TargetSupport::accepts(std::string_view domain, std::string_view op_type,
                             std::int64_t opset_version) const {
+  if (domain == ops::kDomain) {
+    const ops::Operator* op = ops::find_operator(domain, op_type, opset_version);
+    return op != nullptr && !targets_.empty() &&
+           std::all_of(targets_.begin(), targets_.end(),
+                       [&](const Target* target) { return target->runs(*op); });
+  }
   const auto accepts_one = [&](Target* target) {
     const auto& slow = slow_operators();
     const bool is_slow = std::any_of(slow.begin(), slow.end(), [&](const SlowOperator& entry) {

@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "graph/graph.h"
+#include "ops/operator.h"
 #include "tarmac/node_time.h"
 #include "tarmac/result.h"
 #include "tarmac/tensor.h"
@@ -96,6 +97,8 @@ class Target {
   /// Whether the engine has every operator of a small model: what check() says of it, or what can be had of
   /// the engine sooner than by compiling. Errors: kUnsupported with the reason.
   virtual Status knows(const Model& model);
+  /// Whether it has a kernel for a driving operator; others run the body that such a node may carry.
+  [[nodiscard]] virtual bool runs(const ops::Operator& /*op*/) const { return false; }
   /// Refuses (kUnsupported, naming the first node and the remedy) what check() would refuse.
   virtual Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                                       Progress& progress) = 0;

@@ -12,9 +12,9 @@ namespace tarmac::test {
 struct OperatorCase {
   std::string name;
   const ops::Operator& op;
-  ops::Attributes attributes;   ///< those that are not the default
-  std::vector<Tensor> inputs;   ///< in the schema's order; an empty Tensor for one that is left out
-  double absolute = 1e-5;       ///< a result may differ from the reference's by absolute + relative·|reference|
+  ops::Attributes attributes;  ///< those that are not the default
+  std::vector<Tensor> inputs;  ///< in the schema's order; an empty Tensor for one that is left out
+  double absolute = 1e-5;  ///< a result may differ from the reference's by absolute + relative·|reference|
   double relative = 1e-5;
   /// False for what no engine can feed (OpenVINO has no empty tensors in some places): kernels only.
   bool in_engines = true;
@@ -23,10 +23,10 @@ struct OperatorCase {
 /// The reference's outputs. Ends the test where it reports an error.
 std::vector<Tensor> run_reference(const OperatorCase& test);
 
-/// Outputs of the reference, then compared with them: the CPU kernel on every SIMD target of this machine, on one
-/// thread and on several; then a model of this one node on every engine here, with fixed and with open sizes (16-bit
-/// floats within their own precision, as engines may compute them in float32). Integers and bools must be equal, NaN
-/// must meet NaN.
+/// Outputs of the reference, then compared with them: the CPU kernel on every SIMD target of this machine, on
+/// one thread and on several; then a model of this one node on every engine here, with fixed and with open
+/// sizes (16-bit floats within their own precision, as engines may compute them in float32). Integers and
+/// bools must be equal, NaN must meet NaN.
 void expect_agreement(const OperatorCase& test);
 
 /// Runs inference of types, then the kernel that `make` makes (op.cpu or op.reference): for tests of errors.

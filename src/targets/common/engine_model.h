@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "graph/graph.h"
+#include "targets/common/driving_operator.h"
 
 namespace tarmac {
 
@@ -19,13 +19,31 @@ struct NodeOrigins {
       feeder;  ///< label → label of the node that makes its first input
 };
 
+/// A driving operator as its node has it.
+struct DrivingCall {
+  DrivingOperatorPtr kernel;
+  std::vector<DType> inputs;  ///< of the inputs that are there; kUndefined where inference does not tell
+  std::vector<DType> outputs;
+};
+
 struct EngineModel {
   std::string bytes;  ///< serialised ModelProto; weights are copied once, into here
   NodeLabels labels;
   NodeOrigins origins;
+  /// Driving operators, in the order of their nodes.
+  std::vector<DrivingCall> driving;
 };
 
-/// Errors: kResourceExhausted for models of 2 GiB and more.
-Result<EngineModel> make_engine_model(const Model& model);
+/// How an engine's binding finds the kernel of a driving operator.
+enum class DrivingForm : std::uint8_t {
+  kByOperator,  ///< op_type stays; the attribute kPresentInputs says which inputs are there
+  kByNode,      ///< op_type is driving_name(op_type, index in EngineModel::driving); types of all values are
+                ///< written
+};
+inline constexpr const char* kPresentInputs = "tarmac_present_inputs";
+std::string driving_name(std::string_view op_type, std::size_t index);
+
+/// Errors: kResourceExhausted for models of 2 GiB and more; as prepare_driving_operators().
+Result<EngineModel> make_engine_model(const Model& model, DrivingForm form);
 
 }  // namespace tarmac

@@ -36,13 +36,17 @@ struct SessionPlan {
 /// With `allow_fallback` a missing one is skipped and noted.
 Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std::string>& notes);
 
-/// Throws Ort::Exception. `profile_prefix` non-empty: node times go to a file of that prefix.
+class DrivingOperators;
+
+/// Throws Ort::Exception. `operators` must outlive the session. `profile_prefix` non-empty: node times go to
+/// a file of that prefix.
 Ort::Session open_session(const std::string& model, const SessionPlan& plan,
-                          const std::string& profile_prefix);
+                          const DrivingOperators& operators, const std::string& profile_prefix);
 
 struct Compiled {
   EngineModel model;  ///< bytes are dropped unless `profile`
   SessionPlan plan;
+  std::shared_ptr<const DrivingOperators> operators;  ///< before the session, which calls them
   std::shared_ptr<Ort::Session> session;
   std::shared_ptr<const ModelSignature> signature;
   std::vector<std::string> notes;

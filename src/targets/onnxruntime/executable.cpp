@@ -46,8 +46,8 @@ class OrtContext final : public BoundContext {
     session_ = compiled_->session;
     if (compiled_->profile) {
       TARMAC_TRY(profile_folder_, TemporaryFolder::create());
-      session_ = std::make_shared<Ort::Session>(
-          open_session(compiled_->model.bytes, compiled_->plan, profile_folder_->prefix()));
+      session_ = std::make_shared<Ort::Session>(open_session(
+          compiled_->model.bytes, compiled_->plan, *compiled_->operators, profile_folder_->prefix()));
     }
     binding_.emplace(*session_);
     for (std::size_t i = 0; i < values_.size(); ++i) {
@@ -125,7 +125,7 @@ class OrtContext final : public BoundContext {
   }
 
  private:
-  std::shared_ptr<const Compiled> compiled_;
+  std::shared_ptr<const Compiled> compiled_;  // its operators outlive the session
   std::shared_ptr<Ort::Session> session_;
   std::unique_ptr<TemporaryFolder> profile_folder_;
   Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "targets/common/cores.h"
-#include "targets/onnxruntime/engine.h"
+#include "targets/onnxruntime/operators.h"
 
 namespace tarmac::onnxruntime {
 namespace {
@@ -98,7 +98,7 @@ Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std:
 }
 
 Ort::Session open_session(const std::string& model, const SessionPlan& plan,
-                          const std::string& profile_prefix) {
+                          const DrivingOperators& operators, const std::string& profile_prefix) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(plan.cores);
   options.SetInterOpNumThreads(1);
@@ -120,6 +120,7 @@ Ort::Session open_session(const std::string& model, const SessionPlan& plan,
     options.AddConfigEntry("session.disable_cpu_ep_fallback", "1");
   }
   for (const auto& provider : plan.providers) append_provider(options, provider);
+  operators.add_to(options);
   if (!profile_prefix.empty()) options.EnableProfiling(profile_prefix.c_str());
   return Ort::Session(environment(), model.data(), model.size(), options);
 }

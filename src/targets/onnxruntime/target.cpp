@@ -3,6 +3,7 @@
 #include "targets/onnxruntime/engine.h"
 #include "targets/onnxruntime/known_issues.h"
 #include "targets/onnxruntime/onnxruntime_target.h"
+#include "targets/onnxruntime/operators.h"
 
 namespace tarmac {
 namespace onnxruntime {
@@ -16,6 +17,7 @@ class OrtTarget final : public Target {
   }
 
   [[nodiscard]] Status available() const override { return library_fits(); }
+  [[nodiscard]] bool runs(const ops::Operator& op) const override { return op.cpu != nullptr; }
 
   static Status library_fits() {
     if (OrtGetApiBase()->GetApi(ORT_API_VERSION) != nullptr) return {};
@@ -61,9 +63,11 @@ class OrtTarget final : public Target {
     return guarded(ErrorCode::kUnsupported, "ONNX Runtime cannot compile the model",
                    [&]() -> Result<std::unique_ptr<Executable>> {
                      TARMAC_TRY(compiled.plan, plan_session(options, compiled.notes));
-                     TARMAC_TRY(compiled.model, make_engine_model(model));
+                     TARMAC_TRY(compiled.model, make_engine_model(model, DrivingForm::kByNode));
+                     TARMAC_TRY(compiled.operators,
+                                DrivingOperators::create(compiled.model.driving, compiled.plan.cores));
                      compiled.session = std::make_shared<Ort::Session>(
-                         open_session(compiled.model.bytes, compiled.plan, {}));
+                         open_session(compiled.model.bytes, compiled.plan, *compiled.operators, {}));
                      if (!options.profile) compiled.model.bytes = {};
                      return make_executable(std::move(compiled));
                    });

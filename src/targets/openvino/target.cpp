@@ -7,12 +7,17 @@
 #include "targets/openvino/engine.h"
 #include "targets/openvino/known_issues.h"
 #include "targets/openvino/openvino_target.h"
+#include "targets/openvino/operators.h"
 
 namespace tarmac {
 namespace openvino {
 
 ov::Core& core() {
-  static auto* const kCore = new ov::Core();
+  static ov::Core* const kCore = [] {
+    auto* made = new ov::Core();
+    add_driving_operators(*made);
+    return made;
+  }();
   return *kCore;
 }
 
@@ -66,6 +71,8 @@ class OpenvinoTarget final : public Target {
     return "OpenVINO " + build.substr(0, build.find('-')) + " (CPU)";
   }
 
+  [[nodiscard]] bool runs(const ops::Operator& op) const override { return op.cpu != nullptr; }
+
   [[nodiscard]] Status available() const override {
     return guarded(ErrorCode::kUnavailable, "OpenVINO's CPU plugin cannot be loaded", []() -> Status {
       core().get_property(kDevice, ov::device::full_name);
@@ -86,7 +93,7 @@ class OpenvinoTarget final : public Target {
   /// Reading says what OpenVINO lacks; its plugin runs all that it reads, natively or by a reference.
   Status knows(const Model& model) override {
     TARMAC_CHECK_OK(refuse_known_issues(known_issues(), model, "OpenVINO"));
-    TARMAC_TRY(const EngineModel engine_model, make_engine_model(model));
+    TARMAC_TRY(const EngineModel engine_model, make_engine_model(model, DrivingForm::kByOperator));
     return guarded(ErrorCode::kUnsupported, "OpenVINO cannot read the model", [&]() -> Status {
       (void)core().read_model(engine_model.bytes, ov::Tensor());
       return {};
@@ -110,7 +117,7 @@ class OpenvinoTarget final : public Target {
     TARMAC_TRY(auto signature, model_signature(model));
     compiled.signature = std::make_shared<const ModelSignature>(std::move(signature));
     TARMAC_TRY(const int cores, resolve_cores(options.cores, compiled.notes));
-    TARMAC_TRY(EngineModel engine_model, make_engine_model(model));
+    TARMAC_TRY(EngineModel engine_model, make_engine_model(model, DrivingForm::kByOperator));
     compiled.labels = std::move(engine_model.labels);
     TARMAC_CHECK_OK(guarded(ErrorCode::kUnsupported, "OpenVINO cannot compile the model", [&]() -> Status {
       auto network = core().read_model(engine_model.bytes, ov::Tensor());

@@ -1,0 +1,141 @@
+#include "targets/openvino/operators.h"
+
+#include <array>
+#include <openvino/frontend/onnx/extension/conversion.hpp>
+#include <openvino/op/op.hpp>
+
+#include "targets/common/engine_model.h"
+#include "targets/openvino/engine.h"
+
+namespace tarmac::openvino {
+namespace {
+
+constexpr std::size_t kMaxOperands = 16;
+
+[[noreturn]] void fail(const Error& error) { throw std::runtime_error(error.str()); }
+
+Type to_type(const ov::element::Type& dtype, const ov::PartialShape& shape) {
+  if (shape.rank().is_dynamic()) return Type::tensor(from_engine(dtype));
+  std::vector<Dim> dims;
+  for (const auto& dim : shape) dims.push_back(dim.is_static() ? Dim::of(dim.get_length()) : Dim());
+  return Type::tensor(from_engine(dtype), std::move(dims));
+}
+
+ov::PartialShape to_shape(const Type& type) {
+  if (!type.shape) return ov::PartialShape::dynamic();
+  ov::PartialShape shape;
+  for (const Dim& dim : *type.shape)
+    shape.push_back(dim.known() ? ov::Dimension(*dim.size) : ov::Dimension());
+  return shape;
+}
+
+/// ov::Shape counts in std::size_t, kernels in std::int64_t; both are 64 bits wide.
+std::span<const std::int64_t> sizes_of(const ov::Shape& shape) {
+  static_assert(sizeof(std::size_t) == sizeof(std::int64_t));
+  return {reinterpret_cast<const std::int64_t*>(shape.data()), shape.size()};
+}
+
+class DrivingNodeOp final : public ov::op::Op {
+ public:
+  OPENVINO_OP("DrivingOperator", "tarmac")
+
+  DrivingNodeOp(const ov::OutputVector& inputs, DrivingOperatorPtr kernel)
+      : Op(inputs), kernel_(std::move(kernel)) {
+    constructor_validate_and_infer_types();
+  }
+
+  void validate_and_infer_types() override {
+    std::vector<Type> inputs;
+    for (std::size_t i = 0; i < get_input_size(); ++i)
+      inputs.push_back(to_type(get_input_element_type(i), get_input_partial_shape(i)));
+    const auto outputs = kernel_->infer(inputs);
+    if (!outputs) fail(outputs.error());
+    set_output_size(outputs->size());
+    for (std::size_t i = 0; i < outputs->size(); ++i) {
+      const Type& type = (*outputs)[i];
+      const auto dtype = to_engine(type.dtype);
+      set_output_type(i, dtype ? *dtype : ov::element::Type(ov::element::dynamic), to_shape(type));
+    }
+  }
+
+  std::shared_ptr<ov::Node> clone_with_new_inputs(const ov::OutputVector& inputs) const override {
+    return std::make_shared<DrivingNodeOp>(inputs, kernel_);
+  }
+
+  bool visit_attributes(ov::AttributeVisitor& visitor) override {
+    std::string name = kernel_->op().name;
+    visitor.on_attribute("operator", name);
+    return true;
+  }
+
+  [[nodiscard]] bool has_evaluate() const override { return true; }
+
+  bool evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs) const override {
+    std::array<ops::ConstTensorView, kMaxOperands> in;
+    std::array<ov::Shape, kMaxOperands> in_shapes;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      in_shapes[i] = inputs[i].get_shape();
+      in[i] = {from_engine(inputs[i].get_element_type()), sizes_of(in_shapes[i]),
+               static_cast<const std::byte*>(inputs[i].data())};
+    }
+    if (is_dynamic()) set_shapes(outputs, inputs);
+    std::array<ops::TensorView, kMaxOperands> out;
+    std::array<ov::Shape, kMaxOperands> out_shapes;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      out_shapes[i] = outputs[i].get_shape();
+      out[i] = {from_engine(outputs[i].get_element_type()), sizes_of(out_shapes[i]),
+                static_cast<std::byte*>(outputs[i].data())};
+    }
+    ops::ArenaParallel parallel;
+    const Status status =
+        kernel_->run(std::span(in).first(inputs.size()), std::span(out).first(outputs.size()), parallel);
+    if (!status) fail(status.error());
+    return true;
+  }
+
+ private:
+  void set_shapes(ov::TensorVector& outputs, const ov::TensorVector& inputs) const {
+    std::vector<Type> types;
+    for (const ov::Tensor& input : inputs)
+      types.push_back(to_type(input.get_element_type(), input.get_shape()));
+    const auto results = kernel_->infer(types);
+    if (!results) fail(results.error());
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].set_shape(to_shape((*results)[i]).to_shape());
+  }
+
+  DrivingOperatorPtr kernel_;
+};
+
+ops::Attributes read_attributes(const ov::frontend::NodeContext& node, const ops::Operator& op) {
+  ops::Attributes attributes;
+  for (const ops::AttributeSpec& spec : op.attributes) {
+    std::visit(
+        [&](const auto& fallback) {
+          using Held = std::decay_t<decltype(fallback)>;
+          attributes.emplace(spec.name, node.get_attribute<Held>(spec.name, fallback));
+        },
+        spec.value);
+  }
+  return attributes;
+}
+
+ov::OutputVector convert(const ov::frontend::NodeContext& node, const ops::Operator& op) {
+  ov::OutputVector inputs;
+  for (std::size_t i = 0; i < node.get_input_size(); ++i)
+    inputs.push_back(node.get_input(static_cast<int>(i)));
+  const auto present = static_cast<std::uint64_t>(node.get_attribute<std::int64_t>(kPresentInputs));
+  auto kernel = DrivingOperator::create(op, read_attributes(node, op), present);
+  if (!kernel) fail(kernel.error());
+  return std::make_shared<DrivingNodeOp>(inputs, *std::move(kernel))->outputs();
+}
+
+}  // namespace
+
+void add_driving_operators(ov::Core& core) {
+  for (const ops::Operator* op : ops::all_operators()) {
+    core.add_extension(std::make_shared<ov::frontend::onnx::ConversionExtension>(
+        op->name, ops::kDomain, [op](const ov::frontend::NodeContext& node) { return convert(node, *op); }));
+  }
+}
+
+}  // namespace tarmac::openvino

@@ -1,30 +1,34 @@
 // A benchmark of a driving operator: ours beside its peers on the same work.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 namespace tarmac::bench {
 
+/// Threads that every side may use.
+inline constexpr int kThreads = 2;
+
 /// What the work costs at least, whatever the code: for the distance from the machine's limits.
 struct Work {
-  double bytes = 0;    ///< read and written once
+  double bytes = 0;  ///< read and written once
   double flops = 0;
   double gathers = 0;  ///< cache lines fetched at addresses that depend on data
 };
 
 struct Side {
-  std::string name;            ///< "tarmac", "openvino decomposed", "plain loop", …
-  std::function<void()> run;   ///< one whole inference; owns what it needs
+  std::string name;  ///< "tarmac", "openvino decomposed", "torch", "plain loop", …
+  /// One whole inference; gives its time in nanoseconds. See sides.h for the usual ones; owns what it needs.
+  std::function<std::int64_t()> run;
 };
 
 struct Case {
-  std::string name;   ///< "multi_scale_deformable_attention/tiny"
-  std::string what;   ///< sizes, threads, what is compared, for the reader
+  std::string name;  ///< "multi_scale_deformable_attention/tiny"
+  std::string what;  ///< sizes and what is compared, for the reader
   Work work;
-  double required_ratio = 0;  ///< best peer's time ÷ ours that is wanted; 0: none
+  double required_ratio = 0;  ///< best peer's median ÷ ours that is wanted; 0: none
   std::vector<Side> sides;    ///< ours first
 };
 

@@ -12,6 +12,8 @@ struct NodeTime {
   std::string op_type;
   std::string kernel;  ///< the engine's own name of the implementation, e.g. "brgconv_avx512_vnni_int8"
   std::int64_t time_ns = 0;
+  /// The engine put it in to change a tensor's memory layout or dtype; `node` is the one that it feeds.
+  bool reorder = false;
 };
 
 }  // namespace tarmac

@@ -30,6 +30,12 @@ struct BenchArgs {
   bool profile = false;
 };
 
+/// What the engine put in to change layouts and dtypes, in one run.
+struct Reorders {
+  std::size_t count = 0;
+  std::int64_t time_ns = 0;
+};
+
 /// A model on one target, ready to be timed, and what was found.
 struct Subject {
   LoadedModel loaded;
@@ -41,6 +47,7 @@ struct Subject {
   LatencySummary latency;
   double runs_per_s = 0;
   std::vector<NodeTime> nodes;  ///< slowest first
+  Reorders reorders;
 
   [[nodiscard]] std::vector<Context*> context_pointers() const {
     std::vector<Context*> pointers;
@@ -146,11 +153,17 @@ Status profile(Subject& subject, Run& run) {
     if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
     TARMAC_CHECK_OK(context->run());
     TARMAC_TRY(const auto nodes, context->profile());
+    subject.reorders.count = 0;
     for (const NodeTime& node : nodes) {
+      if (node.reorder) {
+        ++subject.reorders.count;
+        subject.reorders.time_ns += node.time_ns;
+      }
       NodeTime& sum = sums[{node.node, node.kernel}];
-      sum = {node.node, node.op_type, node.kernel, sum.time_ns + node.time_ns};
+      sum = {node.node, node.op_type, node.kernel, sum.time_ns + node.time_ns, node.reorder};
     }
   }
+  subject.reorders.time_ns /= kProfiledRuns;
   for (auto& [key, node] : sums) {
     node.time_ns /= kProfiledRuns;
     subject.nodes.push_back(std::move(node));
@@ -190,8 +203,10 @@ Json to_json(const BenchArgs& args, const Subject& subject, const LatencyHistogr
       json["nodes"].push_back({{"node", node.node},
                                {"operator", node.op_type},
                                {"kernel", node.kernel},
-                               {"time_ns", node.time_ns}});
+                               {"time_ns", node.time_ns},
+                               {"reorder", node.reorder}});
     }
+    json["reorders"] = {{"count", subject.reorders.count}, {"time_ns", subject.reorders.time_ns}};
   }
   return json;
 }
@@ -211,6 +226,8 @@ void print_nodes(Output& output, const Subject& subject) {
   output.line("Slowest of {} nodes (profiled, {} in all):", subject.nodes.size(),
               format_time(static_cast<double>(total_ns)));
   table.print(output);
+  output.line("The engine put in {} changes of memory layout or dtype, {} in all.", subject.reorders.count,
+              format_time(static_cast<double>(subject.reorders.time_ns)));
 }
 
 Status report(const BenchArgs& args, const std::vector<Subject>& subjects, Run& run) {

@@ -57,6 +57,10 @@ const ops::Operator* driving_operator(const Model& model, const Node& node) {
   return ops::find_operator(node.domain, node.op_type, version == model.opsets.end() ? 1 : version->second);
 }
 
+bool is_driving_body(const Function& function) {
+  return ops::find_operator(function.domain, function.name) != nullptr;
+}
+
 Result<std::vector<DrivingNode>> prepare_driving_operators(Model& model) {
   std::vector<DrivingNode> prepared;
   Status status;
@@ -90,9 +94,7 @@ Result<std::vector<DrivingNode>> prepare_driving_operators(Model& model) {
     prepared.push_back({&node, *std::move(kernel)});
   });
   TARMAC_CHECK_OK(status);
-  std::erase_if(model.functions, [&](const Function& function) {
-    return function.domain == ops::kDomain && ops::find_operator(function.domain, function.name) != nullptr;
-  });
+  std::erase_if(model.functions, is_driving_body);
   return prepared;
 }
 

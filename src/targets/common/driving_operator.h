@@ -46,6 +46,9 @@ using DrivingOperatorPtr = std::shared_ptr<const DrivingOperator>;
 /// The operator that a node of this model calls with a kernel of ours; null otherwise.
 const ops::Operator* driving_operator(const Model& model, const Node& node);
 
+/// Whether it is the body of a driving operator that has a kernel: no engine sees it.
+bool is_driving_body(const Function& function);
+
 /// Prepares a copy of a model for an engine that has bindings: each call of a driving operator gets its
 /// kernel, a full list of attributes and no left-out inputs; the bodies that such calls carry for other
 /// targets are dropped. The nodes, in order, with their kernels. Errors: as DrivingOperator::create(), with

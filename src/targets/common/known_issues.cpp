@@ -5,6 +5,7 @@
 
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
+#include "targets/common/driving_operator.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -25,6 +26,7 @@ std::int64_t version_of(const std::map<std::string, std::int64_t>& opsets, const
 void visit_nodes(const Model& model, const std::function<void(const Node&, std::int64_t)>& visit) {
   for_each_node(*model.graph, [&](const Node& node) { visit(node, version_of(model.opsets, node.domain)); });
   for (const Function& function : model.functions) {
+    if (is_driving_body(function)) continue;
     for_each_node(*function.body,
                   [&](const Node& node) { visit(node, version_of(function.opsets, node.domain)); });
   }

@@ -72,7 +72,8 @@ Result<std::vector<NodeTime>> read_profile(const std::string& path, const Engine
     Origin origin = origin_of(name.substr(0, name.size() - kKernelSuffix.size()), kernel_op, model);
     times.push_back({std::move(origin.nodes), std::move(origin.op_type),
                      kernel_op + " (" + args.value("provider", "") + ")",
-                     event.value("dur", std::int64_t{0}) * 1000});
+                     event.value("dur", std::int64_t{0}) * 1000,
+                     kernel_op == "ReorderInput" || kernel_op == "ReorderOutput"});
   }
   return times;
 }

@@ -57,7 +57,8 @@ std::vector<NodeTime> node_times(const ov::CompiledModel& model, const std::vect
   for (const auto& info : infos) {
     if (info.status != ov::ProfilingInfo::Status::EXECUTED) continue;
     NodeTime time{info.node_name, info.node_type, info.exec_type,
-                  std::chrono::duration_cast<std::chrono::nanoseconds>(info.real_time).count()};
+                  std::chrono::duration_cast<std::chrono::nanoseconds>(info.real_time).count(),
+                  info.node_type == "Reorder"};
     const auto node = nodes.find(info.node_name);
     const Labels found = node == nodes.end() ? Labels{} : labels_of(node->second, labels);
     if (!found.empty()) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -23,6 +25,21 @@ std::vector<CaseMaker> all_cases() {
     for (CaseMaker& maker : cases_of()) all.push_back(std::move(maker));
   }
   return all;
+}
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::array<char, 16> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d", std::gmtime(&now));
+  return text.data();
+}
+
+std::string machine() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
 }
 
 struct Arguments {
@@ -117,7 +134,9 @@ int benchmark(const Arguments& arguments) {
   const Limits limits = measure_limits();
   fmt::print("{} threads; limits measured: {:.1f} GB/s, {:.0f} GFLOP/s, {:.0f} million cache lines/s\n",
              kThreads, limits.bytes_per_s / 1e9, limits.flops_per_s / 1e9, limits.gathers_per_s / 1e6);
-  Json json = {{"threads", kThreads},
+  Json json = {{"date", today()},
+               {"machine", machine()},
+               {"threads", kThreads},
                {"limits",
                 {{"bytes_per_s", limits.bytes_per_s},
                  {"flops_per_s", limits.flops_per_s},

@@ -106,7 +106,7 @@ bench() { # [NAME [ARG…]]
   fi
   [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none}"
   shift
-  build release tarmac
+  build release tarmac ops_bench
   local python models
   python=$CACHE/bench-python-$({ cat bench/requirements.txt && python3 --version; } | short_hash)
   models=$CACHE/bench-models-$(cat bench/requirements.txt bench/models/*.py | short_hash)

@@ -1,7 +1,11 @@
 // What holds for every driving operator: its row is sound, and onnx's checker and inference know it.
 #include <onnx/defs/schema.h>
 
+#include <cstdlib>
+
+#include "base/file.h"
 #include "graph/model_io.h"
+#include "ops/describe.h"
 #include "ops/registry.h"
 #include "passes/infer_shapes.h"
 #include "support/expect.h"
@@ -46,6 +50,14 @@ TEST(DrivingOperators, AreFoundByDomainNameAndVersion) {
   EXPECT_EQ(ops::find_operator("tarmac", "PillarScatter", 0), nullptr);
   EXPECT_EQ(ops::find_operator("", "PillarScatter"), nullptr);
   EXPECT_EQ(ops::find_operator("tarmac", "Relu"), nullptr);
+}
+
+TEST(DrivingOperators, AreWhatTheirPageSays) {
+  const std::string path = std::string(TARMAC_SOURCE_DIR) + "/docs/operators.md";
+  const std::string text = ops::operators_markdown();
+  if (std::getenv("TARMAC_WRITE_DOCS") != nullptr) test::expect_ok(write_file(path, text));
+  EXPECT_TRUE(test::expect_ok(read_file(path, 1U << 20U)) == text)
+      << "docs/operators.md is old: run this test once with TARMAC_WRITE_DOCS=1";
 }
 
 constexpr const char* kScatter = R"(<ir_version: 10, opset_import: ["" : 20, "tarmac" : 1]>

@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 std::vector<CaseMaker> all_cases() {
   std::vector<CaseMaker> all;
-  for (const auto& cases_of : {pillar_scatter_cases}) {
+  for (const auto& cases_of : {bevformer_encoder_cases, pillar_scatter_cases}) {
     for (CaseMaker& maker : cases_of()) all.push_back(std::move(maker));
   }
   return all;
@@ -107,8 +107,10 @@ Json run(const Case& work, const MeasureOptions& options, const Limits& limits) 
   const auto ours = static_cast<double>(summaries.front().p50_ns) / 1e9;
   const Bound bound = bound_of(work.work, limits);
   const double distance = bound.seconds > 0 ? ours / bound.seconds : 0;
-  fmt::print("  bound by {}: {:.3f} ms at least, ours takes {:.1f} times that\n", bound.by,
-             bound.seconds * 1e3, distance);
+  if (bound.seconds > 0) {
+    fmt::print("  bound by {}: {:.3f} ms at least, ours takes {:.1f} times that\n", bound.by,
+               bound.seconds * 1e3, distance);
+  }
   const double ratio = best_peer.empty() ? 0 : best_peer_ns / 1e9 / ours;
   if (work.required_ratio > 0) {
     fmt::print("  {} times the best peer ({}); wanted {}: {}\n", fmt::format("{:.2f}", ratio), best_peer,

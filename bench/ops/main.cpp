@@ -20,10 +20,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::vector<CaseMaker> all_cases() {
+  const std::vector<std::vector<CaseMaker>> operators = {
+      bevformer_encoder_cases(),
+      pillar_scatter_cases(),
+  };
   std::vector<CaseMaker> all;
-  for (const auto& cases_of : {bevformer_encoder_cases, pillar_scatter_cases}) {
-    for (CaseMaker& maker : cases_of()) all.push_back(std::move(maker));
-  }
+  for (const auto& cases : operators) all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
 

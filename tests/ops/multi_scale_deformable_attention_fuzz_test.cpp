@@ -149,7 +149,7 @@ Made make_case(Random& random) {
   made.inputs.push_back(make(random.one_of(floats), {batch_of(), queries, heads, levels, points}, weight));
   if (referred) {
     const std::int64_t references =
-        by_points ? random.one_of<std::int64_t>({1, 2, 4}) : random.one_of({std::int64_t{1}, levels});
+        by_points ? random.one_of<std::int64_t>({1, 2, 4}) : random.one_of<std::int64_t>({1, levels});
     const std::int64_t width = random.chance(0.3) ? 4 : 2;
     made.inputs.push_back(make(random.one_of(floats), {batch_of(), queries, references, width},
                                [&] { return random.number(-0.2, 1.2); }));
@@ -169,7 +169,7 @@ Made make_case(Random& random) {
   if (random.chance(0.1)) {  // one size wrong
     Exact& broken = made.inputs[static_cast<std::size_t>(random.between(0, 7))];
     if (!broken.shape.empty()) {
-      std::int64_t& size = random.one_of<std::int64_t*>({&broken.shape.front(), &broken.shape.back()});
+      std::int64_t& size = *random.one_of<std::int64_t*>({&broken.shape.front(), &broken.shape.back()});
       size = random.between(0, 9);
       broken.bytes.resize(*size_bytes(broken.dtype, broken.shape));
     }

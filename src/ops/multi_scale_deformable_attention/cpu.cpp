@@ -139,9 +139,11 @@ class Worker {
       const std::int64_t base = layout == Layout::kInPlace ? level.start : cells + stride + 1;
       cells += packed_cells(level);
       const auto points = static_cast<std::size_t>(p_.points);
+      const bool empty = level.width == 0 || level.height == 0;
+      const float width = empty ? -1.0F : static_cast<float>(level.width);  // nothing is inside an empty map
       for (std::int64_t j = 0; j < plan_.block_queries; ++j) {
         const std::size_t at = static_cast<std::size_t>(j) * samples_ + l * points;
-        std::fill_n(block_.width + at, points, static_cast<float>(level.width));
+        std::fill_n(block_.width + at, points, width);
         std::fill_n(block_.height + at, points, static_cast<float>(level.height));
         std::fill_n(block_.base + at, points, static_cast<std::int32_t>(base * unit));
         std::fill_n(block_.stride + at, points, static_cast<std::int32_t>(stride * unit));

@@ -48,7 +48,7 @@ struct Block {
   float* weight[4];        ///< of the corners: upper left, upper right, lower left, lower right
   std::int32_t* place[4];  ///< packed: bytes to the left corners, upper [0] and lower [2]; else rows of
                            ///< `value`, -1 outside
-  std::uint8_t* inside;  ///< one bit a sample
+  std::uint8_t* inside;    ///< one bit a sample
   // For each query.
   std::int64_t* query;
   float* factor;  ///< softmax's denominator turned over

@@ -7,6 +7,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <hwy/cache_control.h>
+
 #include "ops/multi_scale_deformable_attention/gather-inl.h"
 #include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/multi_scale_deformable_attention/prepare-inl.h"
@@ -41,20 +43,19 @@ class Worker {
   }
 
  private:
+  static constexpr std::size_t kLine = 64;  ///< of the cache, bytes
+  static constexpr std::int64_t kCellsAhead = 16;
+
   enum class Layout : std::uint8_t { kNone, kFloats, kPairs, kInPlace };
 
   void begin_head(std::int64_t b, std::int64_t m) {
     if (b == b_ && m == m_) return;
     b_ = b;
     m_ = m;
+    head_ = head_of(p_, b, m);
     map_ = Layout::kNone;
     for (std::size_t d = 0; p_.value_scale.present() && d < depth_; ++d)
       block_.scale[d] = p_.scale_of(m, static_cast<std::int64_t>(d));
-  }
-
-  [[nodiscard]] std::byte* output_of(std::int64_t q) const {
-    const auto row = static_cast<std::size_t>((b_ * p_.queries + q) * p_.heads + m_);
-    return p_.output.data + row * depth_ * static_cast<std::size_t>(bit_width(p_.output.dtype)) / 8;
   }
 
   /// The layout that suits `seen` queries; makes the packed map where it is missing.
@@ -115,13 +116,20 @@ class Worker {
       std::memset(to, 0, static_cast<std::size_t>(cells) * cell);
       to += static_cast<std::size_t>(cells) * cell;
     };
+    const std::size_t ahead = static_cast<std::size_t>(kCellsAhead * p_.heads) * depth_;
+    const std::int64_t last_ahead = (b_ + 1) * p_.cells - kCellsAhead;
     for (const Level& level : p_.levels()) {
       zeros(level.width + 1);
       std::int64_t row = b_ * p_.cells + level.start;
       for (std::int64_t y = 0; y < level.height; ++y) {
         zeros(1);
-        for (std::int64_t x = 0; x < level.width; ++x, ++row, to += cell)
-          pack_cell<Type>(value + static_cast<std::size_t>(row * p_.heads + m_) * depth_, to);
+        for (std::int64_t x = 0; x < level.width; ++x, ++row, to += cell) {
+          const auto* from = value + static_cast<std::size_t>(row * p_.heads + m_) * depth_;
+          if (row < last_ahead) {
+            for (std::size_t i = 0; i < depth_; i += kLine / sizeof *from) hwy::Prefetch(from + ahead + i);
+          }
+          pack_cell<Type>(from, to);
+        }
       }
       zeros(level.width + 2);
     }
@@ -158,20 +166,16 @@ class Worker {
       seen =
           std::count_if(mask + first, mask + last, [](std::byte seen_by) { return seen_by != std::byte{0}; });
     }
+    if (m_ == 0 && seen < last - first) clear_unseen(first, last);
+    if (seen == 0) return;
     const Layout layout = choose(seen);
     lay_out_levels(layout);
-    const std::size_t output_bytes = depth_ * static_cast<std::size_t>(bit_width(p_.output.dtype)) / 8;
-    for (std::int64_t q = first; q < last;) {
-      std::size_t count = 0;
-      for (; q < last && static_cast<std::int64_t>(count) < plan_.block_queries; ++q) {
-        if (p_.visible(b_, q)) {
-          block_.query[count++] = q;
-        } else {
-          std::memset(output_of(q), 0, output_bytes);
-        }
-      }
-      if (count == 0) continue;
-      read_block(p_, b_, m_, block_, count);
+    std::int64_t q = first;
+    std::size_t count = collect(q, last);
+    while (count > 0) {
+      std::swap(block_.queries, block_.next_queries);
+      next_count_ = collect(q, last);
+      read_block(head_, static_cast<std::size_t>(p_.reference_width), block_, samples_, count);
       if (p_.options.softmax) exponentials(samples_, block_, count);
       if (layout == Layout::kInPlace) {
         find_corners<false>(p_, block_, count * samples_, 0);
@@ -179,7 +183,40 @@ class Worker {
         find_corners<true>(p_, block_, count * samples_, static_cast<std::int32_t>(cell_bytes()));
       }
       sum(layout, count);
+      count = next_count_;
     }
+  }
+
+  /// The next block's queries, from q on.
+  std::size_t collect(std::int64_t& q, std::int64_t last) {
+    std::size_t count = 0;
+    for (; q < last && static_cast<std::int64_t>(count) < plan_.block_queries; ++q) {
+      if (p_.visible(b_, q)) block_.next_queries[count++] = q;
+    }
+    return count;
+  }
+
+  /// Results of all heads where queries are not seen, runs of them at once.
+  void clear_unseen(std::int64_t first, std::int64_t last) {
+    for (std::int64_t q = first; q < last;) {
+      const std::int64_t begin = q;
+      while (q < last && !p_.visible(b_, q)) ++q;
+      std::memset(head_.output.row(begin), 0,
+                  static_cast<std::size_t>(q - begin) * head_.output.stride_bytes);
+      while (q < last && p_.visible(b_, q)) ++q;
+    }
+  }
+
+  /// Asks for what query j of the next block reads and writes: its rows lie too far apart for the processor
+  /// to guess.
+  HWY_INLINE void prefetch(std::size_t j) const {
+    if (j >= next_count_) return;
+    const std::int64_t q = block_.next_queries[j];
+    for (std::size_t i = 0; i < head_.sampling.row_bytes; i += kLine)
+      hwy::Prefetch(head_.sampling.row(q) + i);
+    for (std::size_t i = 0; i < head_.weights.row_bytes; i += kLine) hwy::Prefetch(head_.weights.row(q) + i);
+    for (std::size_t i = 0; i < head_.output.row_bytes; i += kLine)
+      __builtin_prefetch(head_.output.row(q) + i, 1);
   }
 
   void sum(Layout layout, std::size_t count) {
@@ -220,7 +257,8 @@ class Worker {
   template <class D, class Source>
   HWY_NOINLINE void sum_queries(D d, const Source& source, std::size_t count) {
     for (std::size_t j = 0; j < count; ++j) {
-      const Destination to{p_.output.dtype, output_of(block_.query[j]),
+      prefetch(j);
+      const Destination to{p_.output.dtype, head_.output.row(block_.queries[j]),
                            p_.options.softmax ? block_.factor[j] : 1.0F,
                            p_.value_scale.present() ? block_.scale : nullptr};
       sum_query(d, source, block_, j * samples_, (j + 1) * samples_, depth_, to);
@@ -230,6 +268,7 @@ class Worker {
   const Plan& plan_;
   const Problem& p_;
   Block block_;
+  Head head_;
   std::size_t samples_;
   std::size_t depth_;
   std::size_t element_bytes_;
@@ -238,6 +277,7 @@ class Worker {
   Layout map_ = Layout::kNone;
   Layout tables_ = Layout::kNone;
   std::byte* packed_ = nullptr;
+  std::size_t next_count_ = 0;
 };
 
 void run_items(const Plan& plan, std::int64_t begin, std::int64_t end) { Worker(plan).run(begin, end); }

@@ -43,16 +43,38 @@ void lay_out(const Plan& plan, Arrays& arrays, Block& block) {
   arrays.take(block.height, samples);
   arrays.take(block.base, samples);
   arrays.take(block.stride, samples);
-  for (auto& weight : block.weight) arrays.take(weight, samples);
-  for (auto& place : block.place) arrays.take(place, samples);
+  arrays.take(block.weights, 4 * samples);
+  arrays.take(block.places, 4 * samples);
   arrays.take(block.inside, samples / 8);
-  arrays.take(block.query, queries);
+  arrays.take(block.queries, queries);
+  arrays.take(block.next_queries, queries);
   arrays.take(block.factor, queries);
   arrays.take(block.scale, depth);
   arrays.take(block.zeros, depth * sizeof(float));
 }
 
+/// Elements [B or 1, Q, parts, count], of which the head reads part m.
+template <typename Byte>
+Strip<Byte> strip(const Problem& p, const BasicTensorView<Byte>& tensor, std::int64_t b, std::int64_t parts,
+                  std::int64_t m, std::int64_t count) {
+  const auto row_bytes = static_cast<std::size_t>(count * bit_width(tensor.dtype) / 8);
+  const std::int64_t batch = tensor.dim(0) == 1 ? 0 : b;
+  const auto before = static_cast<std::size_t>(batch * p.queries * parts + m);
+  return {tensor.data + before * row_bytes, static_cast<std::size_t>(parts) * row_bytes, row_bytes,
+          tensor.dtype};
+}
+
 }  // namespace
+
+Head head_of(const Problem& p, std::int64_t b, std::int64_t m) {
+  Head head;
+  head.sampling = strip(p, p.sampling, b, p.heads, m, 2 * p.samples());
+  head.weights = strip(p, p.weights, b, p.heads, m, p.samples());
+  if (p.reference.present())
+    head.references = strip(p, p.reference, b, 1, 0, p.references * p.reference_width);
+  head.output = strip(p, p.output, b, p.heads, m, p.depth);
+  return head;
+}
 
 Block make_block(const Plan& plan) {
   Block block{};

@@ -30,6 +30,27 @@ inline constexpr std::int64_t kReadsWorthPacking = 4;
 /// A larger map is not copied.
 inline constexpr std::int64_t kMaxPackedBytes = std::int64_t{64} << 20;
 
+/// A tensor's elements for one head: those of query q are the row_bytes at row(q).
+template <typename Byte>
+struct Strip {
+  Byte* first = nullptr;
+  std::size_t stride_bytes = 0;
+  std::size_t row_bytes = 0;
+  DType dtype = DType::kUndefined;
+
+  [[nodiscard]] Byte* row(std::int64_t q) const { return first + static_cast<std::size_t>(q) * stride_bytes; }
+};
+
+/// What one head of one batch entry reads and writes beside the map.
+struct Head {
+  Strip<const std::byte> sampling;
+  Strip<const std::byte> weights;
+  Strip<const std::byte> references;
+  Strip<std::byte> output;
+};
+
+Head head_of(const Problem& problem, std::int64_t b, std::int64_t m);
+
 /// Memory for the samples of a few queries of one head, side by side. Arrays have slack for whole vectors.
 struct Block {
   // What inputs say, in float32.
@@ -45,13 +66,14 @@ struct Block {
   std::int32_t* stride;         ///< from one row of cells to the next
   std::uint32_t* reference_of;  ///< which reference
   // What is found for each sample.
-  float* weight[4];        ///< of the corners: upper left, upper right, lower left, lower right
-  std::int32_t* place[4];  ///< packed: bytes to the left corners, upper [0] and lower [2]; else rows of
-                           ///< `value`, -1 outside
-  std::uint8_t* inside;    ///< one bit a sample
+  float* weights;        ///< 4 a sample, of its corners: upper left, upper right, lower left, lower right
+  std::int32_t* places;  ///< packed: 2 a sample, bytes to the left corners, upper and lower; else 4, rows of
+                         ///< `value`, -1 outside
+  std::uint8_t* inside;  ///< one bit a sample
   // For each query.
-  std::int64_t* query;
-  float* factor;  ///< softmax's denominator turned over
+  std::int64_t* queries;
+  std::int64_t* next_queries;  ///< of the block that comes next
+  float* factor;               ///< softmax's denominator turned over
   // For the head.
   float* scale;      ///< D
   std::byte* zeros;  ///< a row of `value` for corners outside

@@ -40,9 +40,9 @@ struct PackedPlaces {
   std::size_t cell_bytes;
 
   HWY_INLINE void corners(const Block& block, std::size_t i, const std::byte** corner) const {
-    corner[0] = map + block.place[0][i];
+    corner[0] = map + block.places[2 * i];
     corner[1] = corner[0] + cell_bytes;
-    corner[2] = map + block.place[2][i];
+    corner[2] = map + block.places[2 * i + 1];
     corner[3] = corner[2] + cell_bytes;
   }
 };
@@ -82,7 +82,7 @@ struct InPlace {
 
   HWY_INLINE void corners(const Block& block, std::size_t i, const std::byte** corner) const {
     for (std::size_t c = 0; c < 4; ++c) {
-      const std::int32_t row = block.place[c][i];
+      const std::int32_t row = block.places[4 * i + c];
       corner[c] = row < 0 ? block.zeros : value + static_cast<std::size_t>(row) * row_bytes;
     }
   }
@@ -138,7 +138,7 @@ HWY_INLINE void sum_vectors(D d, const Source& source, const Block& block, std::
       const std::byte* corner[4];
       source.corners(block, i, corner);
       for (std::size_t c = 0; c < 4; ++c) {
-        const auto weight = hn::Set(d, block.weight[c][i]);
+        const auto weight = hn::Set(d, block.weights[4 * i + c]);
         hn::Vec<D> v[kVectors];
         source.template load<kVectors>(d, corner[c], first, v);
         for (std::size_t k = 0; k < kVectors; ++k)

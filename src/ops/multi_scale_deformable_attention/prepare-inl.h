@@ -40,45 +40,39 @@ HWY_INLINE void copy_floats(Type type, const typename Type::Raw* from, std::size
   for (; i < n; ++i) hn::StoreU(load_floats(one, type, from + i), one, to + i);
 }
 
-HWY_INLINE void copy_floats(const ConstTensorView& tensor, std::int64_t first, std::size_t n, float* to) {
-  with_float_type(tensor.dtype, [&](auto type) HWY_ATTR {
-    copy_floats(type, tensor.as<typename decltype(type)::Raw>() + first, n, to);
+HWY_INLINE void copy_floats(DType dtype, const std::byte* from, std::size_t n, float* to) {
+  with_float_type(dtype, [&](auto type) HWY_ATTR {
+    copy_floats(type, reinterpret_cast<const typename decltype(type)::Raw*>(from), n, to);
   });
 }
 
 /// Repeats a query's references for its samples.
-HWY_INLINE void spread_references(const Problem& p, std::int64_t b, std::int64_t q, const Block& block,
-                                  std::size_t samples, std::size_t at) {
-  const std::int64_t row = p.references * p.reference_width;
-  const std::int64_t first = (Problem::row(p.reference, b) * p.queries + q) * row;
-  const float* from = block.reference_row;
-  if (p.reference.dtype == DType::kFloat32) {
-    from = p.reference.as<float>() + first;
-  } else {
-    copy_floats(p.reference, first, static_cast<std::size_t>(row), block.reference_row);
+HWY_INLINE void spread_references(const Strip<const std::byte>& references, std::int64_t q, std::size_t width,
+                                  const Block& block, std::size_t samples, std::size_t at) {
+  const auto* from = reinterpret_cast<const float*>(references.row(q));
+  if (references.dtype != DType::kFloat32) {
+    copy_floats(references.dtype, references.row(q),
+                references.row_bytes * 8 / static_cast<std::size_t>(bit_width(references.dtype)),
+                block.reference_row);
+    from = block.reference_row;
   }
   constexpr std::size_t kPair = 2 * sizeof(float);
   for (std::size_t s = 0; s < samples; ++s) {
-    const float* reference =
-        from + std::size_t{block.reference_of[s]} * static_cast<std::size_t>(p.reference_width);
+    const float* reference = from + block.reference_of[s] * width;
     std::memcpy(block.reference + 2 * (at + s), reference, kPair);
-    if (p.reference_width == 4) std::memcpy(block.reference_box + 2 * (at + s), reference + 2, kPair);
+    if (width == 4) std::memcpy(block.reference_box + 2 * (at + s), reference + 2, kPair);
   }
 }
 
-/// Gathers what the inputs say of `count` queries (block.query) of head m.
-HWY_INLINE void read_block(const Problem& p, std::int64_t b, std::int64_t m, const Block& block,
-                           std::size_t count) {
-  const auto samples = static_cast<std::size_t>(p.samples());
+/// Gathers what the inputs say of `count` queries (block.queries).
+HWY_INLINE void read_block(const Head& head, std::size_t reference_width, const Block& block,
+                           std::size_t samples, std::size_t count) {
   for (std::size_t j = 0; j < count; ++j) {
-    const std::int64_t q = block.query[j];
+    const std::int64_t q = block.queries[j];
     const std::size_t at = j * samples;
-    const auto head = [&](const ConstTensorView& input) {
-      return ((Problem::row(input, b) * p.queries + q) * p.heads + m) * p.samples();
-    };
-    copy_floats(p.sampling, 2 * head(p.sampling), 2 * samples, block.sampling + 2 * at);
-    copy_floats(p.weights, head(p.weights), samples, block.attention + at);
-    if (p.reference.present()) spread_references(p, b, q, block, samples, at);
+    copy_floats(head.sampling.dtype, head.sampling.row(q), 2 * samples, block.sampling + 2 * at);
+    copy_floats(head.weights.dtype, head.weights.row(q), samples, block.attention + at);
+    if (reference_width != 0) spread_references(head.references, q, reference_width, block, samples, at);
   }
 }
 
@@ -179,10 +173,8 @@ HWY_INLINE void find_corners(const Problem& p, const Block& block, std::size_t t
     const auto attention = hn::LoadU(d, block.attention + i);
     const auto lower = hn::Mul(attention, hn::Sub(y, top));
     const auto upper = hn::Mul(attention, hn::Sub(one, hn::Sub(y, top)));
-    hn::StoreU(hn::Mul(upper, left_share), d, block.weight[0] + i);
-    hn::StoreU(hn::Mul(upper, right_share), d, block.weight[1] + i);
-    hn::StoreU(hn::Mul(lower, left_share), d, block.weight[2] + i);
-    hn::StoreU(hn::Mul(lower, right_share), d, block.weight[3] + i);
+    hn::StoreInterleaved4(hn::Mul(upper, left_share), hn::Mul(upper, right_share), hn::Mul(lower, left_share),
+                          hn::Mul(lower, right_share), d, block.weights + 4 * i);
 
     const auto column = hn::ConvertTo(di, left);
     const auto row = hn::ConvertTo(di, top);
@@ -190,8 +182,7 @@ HWY_INLINE void find_corners(const Problem& p, const Block& block, std::size_t t
     const auto start = hn::Add(hn::LoadU(di, block.base + i), hn::Mul(row, stride));
     if constexpr (kPacked) {
       const auto place = hn::Add(start, hn::Mul(column, hn::Set(di, cell_bytes)));
-      hn::StoreU(place, di, block.place[0] + i);
-      hn::StoreU(hn::Add(place, stride), di, block.place[2] + i);
+      hn::StoreInterleaved2(place, hn::Add(place, stride), di, block.places + 2 * i);
     } else {
       const auto outside = hn::Set(di, -1);
       const auto in_left = hn::Gt(column, outside);
@@ -200,12 +191,11 @@ HWY_INLINE void find_corners(const Problem& p, const Block& block, std::size_t t
       const auto in_lower = hn::Lt(hn::Add(row, hn::Set(di, 1)), hn::ConvertTo(di, height));
       const auto place = hn::Add(start, column);
       const auto next = hn::Add(place, hn::Set(di, 1));
-      const auto store = [&](auto mask, auto where, std::int32_t* to)
-                             HWY_ATTR { hn::StoreU(hn::IfThenElse(mask, where, outside), di, to + i); };
-      store(hn::And(in_upper, in_left), place, block.place[0]);
-      store(hn::And(in_upper, in_right), next, block.place[1]);
-      store(hn::And(in_lower, in_left), hn::Add(place, stride), block.place[2]);
-      store(hn::And(in_lower, in_right), hn::Add(next, stride), block.place[3]);
+      const auto upper_left = hn::IfThenElse(hn::And(in_upper, in_left), place, outside);
+      const auto upper_right = hn::IfThenElse(hn::And(in_upper, in_right), next, outside);
+      const auto lower_left = hn::IfThenElse(hn::And(in_lower, in_left), hn::Add(place, stride), outside);
+      const auto lower_right = hn::IfThenElse(hn::And(in_lower, in_right), hn::Add(next, stride), outside);
+      hn::StoreInterleaved4(upper_left, upper_right, lower_left, lower_right, di, block.places + 4 * i);
     }
   }
 }

@@ -1,11 +1,13 @@
 #include "ops/registry.h"
 
+#include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/pillar_scatter/operator.h"
 
 namespace tarmac::ops {
 
 const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
+      &multi_scale_deformable_attention(),
       &pillar_scatter(),
   };
   return operators;

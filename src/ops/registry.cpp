@@ -1,12 +1,14 @@
 #include "ops/registry.h"
 
 #include "ops/pillar_scatter/operator.h"
+#include "ops/rotated_nms/operator.h"
 
 namespace tarmac::ops {
 
 const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
       &pillar_scatter(),
+      &rotated_nms(),
   };
   return operators;
 }

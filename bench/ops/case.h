@@ -40,5 +40,6 @@ struct CaseMaker {
 
 // One function for each operator, in its own file here; rows in main.cpp.
 std::vector<CaseMaker> pillar_scatter_cases();
+std::vector<CaseMaker> rotated_nms_cases();
 
 }  // namespace tarmac::bench

@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 
 std::vector<CaseMaker> all_cases() {
   std::vector<CaseMaker> all;
-  for (const auto& cases_of : {pillar_scatter_cases}) {
+  for (const auto& cases_of : {pillar_scatter_cases, rotated_nms_cases}) {
     for (CaseMaker& maker : cases_of()) all.push_back(std::move(maker));
   }
   return all;

@@ -41,5 +41,6 @@ struct CaseMaker {
 // One function for each operator, in its own file here; rows in main.cpp.
 std::vector<CaseMaker> bevformer_encoder_cases();
 std::vector<CaseMaker> pillar_scatter_cases();
+std::vector<CaseMaker> rotated_nms_cases();
 
 }  // namespace tarmac::bench

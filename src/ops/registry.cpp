@@ -2,6 +2,7 @@
 
 #include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/pillar_scatter/operator.h"
+#include "ops/rotated_nms/operator.h"
 
 namespace tarmac::ops {
 
@@ -9,6 +10,7 @@ const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
       &multi_scale_deformable_attention(),
       &pillar_scatter(),
+      &rotated_nms(),
   };
   return operators;
 }

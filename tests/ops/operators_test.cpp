@@ -10,6 +10,7 @@
 #include "passes/infer_shapes.h"
 #include "support/expect.h"
 #include "support/operator_check.h"
+#include "targets/target.h"
 
 namespace tarmac {
 namespace {
@@ -82,6 +83,31 @@ TEST(DrivingOperators, NameWhatIsWrongWithTheirAttributes) {
       ops::complete_attributes(
           op, {{"height", std::int64_t{4}}, {"width", std::int64_t{4}}, {"depth", std::int64_t{4}}}),
       ErrorCode::kInvalidModel, "no attribute 'depth'");
+}
+
+TEST(DrivingOperators, ShowWhatOpenvinoConvertsForThem) {
+  Target* target = test::expect_ok(find_target("openvino"));
+  if (!target->available()) GTEST_SKIP() << "OpenVINO is not here";
+  CompileOptions options;
+  options.profile = true;
+  const auto executable =
+      test::expect_ok(target->compile(parse(R"(<ir_version: 10, opset_import: ["" : 20, "tarmac" : 1]>
+g (float[6, 4] x, int64[6, 4] coordinates) => (float[1, 4, 8, 8] y) {
+  whole = Cast <to = 6> (x)
+  features = Cast <to = 1> (whole)
+  y = tarmac.PillarScatter <height = 8, width = 8> (features, coordinates)
+})"),
+                                      options, no_progress()));
+  const auto context = test::expect_ok(executable->create_context());
+  test::expect_ok(context->set_input("x", test::random_tensor(DType::kFloat32, {6, 4}, -9, 9, 1)));
+  test::expect_ok(context->set_input("coordinates", test::random_integers(DType::kInt64, {6, 4}, 0, 7, 2)));
+  test::expect_ok(context->run());
+  int reorders = 0;
+  for (const NodeTime& time : test::expect_ok(context->profile())) {
+    reorders += time.reorder ? 1 : 0;
+    EXPECT_FALSE(time.reorder && time.op_type.starts_with("Cast")) << time.node << ", " << time.kernel;
+  }
+  EXPECT_EQ(reorders, 1) << "int64 coordinates become int32";
 }
 
 TEST(DrivingOperators, RunInsideEveryEngineAsOnTheirOwn) {

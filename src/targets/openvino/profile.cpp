@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <sstream>
 #include <unordered_map>
 
@@ -59,6 +60,8 @@ std::vector<NodeTime> node_times(const ov::CompiledModel& model, const std::vect
     NodeTime time{info.node_name, info.node_type, info.exec_type,
                   std::chrono::duration_cast<std::chrono::nanoseconds>(info.real_time).count(),
                   info.node_type == "Reorder"};
+    // The model's own conversions are called after their Cast.
+    const auto is_cast = [](const auto& label) { return label->second.starts_with("Cast"); };
     const auto node = nodes.find(info.node_name);
     const Labels found = node == nodes.end() ? Labels{} : labels_of(node->second, labels);
     if (!found.empty()) {
@@ -69,6 +72,7 @@ std::vector<NodeTime> node_times(const ov::CompiledModel& model, const std::vect
         time.op_type += (time.op_type.empty() ? "" : "+") + label->second;
       }
     }
+    if (info.node_type == "Convert") time.reorder = std::none_of(found.begin(), found.end(), is_cast);
     times.push_back(std::move(time));
   }
   return times;

@@ -5,8 +5,8 @@
 #include <opencv2/imgproc.hpp>
 #include <random>
 
-#include "case.h"
 #include "ops/camera_preprocess/fused.h"
+#include "ops/sides.h"
 
 namespace tarmac::bench {
 namespace {
@@ -57,7 +57,7 @@ class Fused {
       camera::MapSpec spec{kSourceHeight, kSourceWidth, camera::axis_positions(down, kHeight),
                            camera::axis_positions(across, kWidth), std::nullopt};
       if (undistorted) spec.lens = lens_of(i);
-      maps_.push_back(std::move(camera::CameraMap::make(spec)).value());
+      maps_.push_back(value_of(camera::CameraMap::make(spec)));
       const cv::Mat& picture = frames_->pictures[static_cast<std::size_t>(i)];
       views_.push_back({PixelFormat::kNv12, kSourceHeight, kSourceWidth, picture.data, picture.step[0],
                         picture.ptr(kSourceHeight), picture.step[0]});
@@ -66,13 +66,13 @@ class Fused {
     color.format = PixelFormat::kNv12;
     color.mean.assign(kMean.begin(), kMean.end());
     color.std.assign(kStd.begin(), kStd.end());
-    color_ = camera::make_color_transform(color).value();
+    color_ = value_of(camera::make_color_transform(color));
   }
 
   void run() {
     const auto output = camera::FusedOutput::dense(
         DType::kFloat32, Layout::kNCHW, reinterpret_cast<std::byte*>(result_.data()), 3, kHeight, kWidth);
-    if (!camera::fuse_frames(views_, maps_, color_, output, parallel_)) std::abort();
+    value_of(camera::fuse_frames(views_, maps_, color_, output, parallel_));
   }
 
  private:
@@ -146,17 +146,17 @@ class Chain {
 
 template <typename T>
 Side side(std::string name, std::shared_ptr<T> work) {
-  return {std::move(name), [work = std::move(work)] { work->run(); }};
+  return function(std::move(name), [work = std::move(work)] { work->run(); });
 }
 
 Case make_case(bool undistorted) {
-  cv::setNumThreads(-1);  // as many as there are cores, OpenCV's default
+  cv::setNumThreads(kThreads);
   const auto frames = std::make_shared<const Frames>();
   Case made;
   made.name = undistorted ? "camera_preprocess/six_nv12_undistort" : "camera_preprocess/six_nv12";
   made.what = std::string("six 1080p NV12 cameras to 6 x 3 x 480 x 800 float32, ") +
               (undistorted ? "radial-tangential undistortion, " : "no undistortion, ") +
-              "all cores; OpenCV: cvtColor, " + (undistorted ? "remap, " : "") + "resize, normalise, split";
+              "OpenCV: cvtColor, " + (undistorted ? "remap, " : "") + "resize, normalise, split";
   constexpr double kOutputs = double{kCameras} * kHeight * kWidth;
   const double map_bytes = undistorted ? kOutputs * 8 : 0;
   made.work.bytes = double{kCameras} * kSourceHeight * kSourceWidth * 3 / 2 + map_bytes + kOutputs * 3 * 4;

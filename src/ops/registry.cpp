@@ -1,11 +1,13 @@
 #include "ops/registry.h"
 
+#include "ops/camera_preprocess/operator.h"
 #include "ops/pillar_scatter/operator.h"
 
 namespace tarmac::ops {
 
 const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
+      &camera_preprocess(),
       &pillar_scatter(),
   };
   return operators;

@@ -7,6 +7,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/camera_preprocess/fused_rows.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -18,6 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kBlock = CameraMap::kBlock;
 constexpr int kFraction = CameraMap::kFractionBits;
+constexpr int kAhead = 8;  // blocks between a prefetch and its use
 
 using F = hn::CappedTag<float, kBlock>;
 using I = hn::RebindToSigned<F>;
@@ -188,11 +190,26 @@ HWY_INLINE void sample_block(const RowJob& job, std::ptrdiff_t first, BlockKind 
   }
 }
 
+/// Where a lens bends rows, the processor does not guess what comes next.
+HWY_INLINE void prefetch_pixel(const FrameView& frame, std::int32_t x, std::int32_t y) {
+  const auto column = static_cast<std::size_t>(x >> kFraction);
+  const auto row = static_cast<std::size_t>(y >> kFraction);
+  const std::uint8_t* at = frame.data + row * frame.row_bytes + row_bytes_of(frame.format, 1) * column;
+  hwy::Prefetch(at);
+  hwy::Prefetch(at + frame.row_bytes);
+  if (frame.format == PixelFormat::kNv12)
+    hwy::Prefetch(frame.chroma + row / 2 * frame.chroma_row_bytes + column);
+}
+
 template <PixelFormat kFormat>
 void sample_row_as(const RowJob& job) {
   const int whole = job.width / kBlock;
   for (int block = 0; block < whole; ++block) {
     const std::ptrdiff_t first = std::ptrdiff_t{block} * kBlock;
+    if (job.ys != nullptr && block + kAhead < whole && job.kinds[block + kAhead] == BlockKind::kInside) {
+      const std::ptrdiff_t next = first + kAhead * kBlock;
+      prefetch_pixel(*job.frame, job.x[next], job.ys[next]);
+    }
     float* const to[3] = {job.to[0] + first, job.to[1] + first, job.to[2] + first};
     sample_block<kFormat>(job, first, job.kinds[block], to);
   }

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "tarmac/camera.h"
 #include "tarmac/result.h"
 #include "tarmac/tensor.h"
 
@@ -26,10 +27,6 @@ struct InputDim {
   bool operator==(const InputDim&) const = default;
 };
 
-/// Where channels stand in a picture input's shape; kNone for inputs that are not pictures.
-enum class Layout { kNone, kNCHW, kNHWC };
-/// Channel order after decoding; kGray is OpenCV's COLOR_BGR2GRAY of the decoded colours.
-enum class ColorOrder { kRGB, kBGR, kGray };
 /// OpenCV's INTER_NEAREST, INTER_LINEAR, INTER_CUBIC, INTER_AREA, INTER_LANCZOS4.
 enum class Interpolation { kNearest, kLinear, kCubic, kArea, kLanczos4 };
 

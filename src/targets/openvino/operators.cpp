@@ -112,7 +112,14 @@ ops::Attributes read_attributes(const ov::frontend::NodeContext& node, const ops
     std::visit(
         [&](const auto& fallback) {
           using Held = std::decay_t<decltype(fallback)>;
-          attributes.emplace(spec.name, node.get_attribute<Held>(spec.name, fallback));
+          if constexpr (std::is_same_v<Held, std::vector<float>>) {
+            // The frontend hands a list of floats over as doubles, and does not convert it.
+            const std::vector<double> wide(fallback.begin(), fallback.end());
+            const auto found = node.get_attribute<std::vector<double>>(spec.name, wide);
+            attributes.emplace(spec.name, Held(found.begin(), found.end()));
+          } else {
+            attributes.emplace(spec.name, node.get_attribute<Held>(spec.name, fallback));
+          }
         },
         spec.value);
   }

@@ -54,6 +54,7 @@ std::optional<LetteredLayout> LetteredLayout::make(std::optional<AxisLayout> lay
   if (!layout || layout->steps.back().axes.size() != axes.size()) return std::nullopt;
   LetteredLayout result;
   result.layout_ = *std::move(layout);
+  result.lettered_ = result.layout_.steps.size() - 1;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     SymbolicDim rest = result.layout_.size(result.layout_.steps.back().axes[i]);
     std::size_t open = 0;
@@ -86,16 +87,18 @@ void LetteredLayout::set_letter(std::size_t atom, char letter) {
 
 AtomGroup LetteredLayout::atoms(std::string_view letters) const {
   AtomGroup result;
+  const auto take = [&](char wanted, const LayoutStep& step) {
+    const std::size_t before = result.size();
+    for (const std::size_t atom : flattened(step.axes)) {
+      if (letter(atom) == wanted) result.push_back(atom);
+    }
+    return result.size() > before;
+  };
   for (const char wanted : letters) {
-    // Splits keep the order within a letter in every step; the last step that has them tells it.
-    for (auto step = layout_.steps.rbegin(); step != layout_.steps.rend(); ++step) {
-      AtomGroup found;
-      for (const std::size_t atom : flattened(step->axes)) {
-        if (letter(atom) == wanted) found.push_back(atom);
-      }
-      if (found.empty()) continue;
-      result.insert(result.end(), found.begin(), found.end());
-      break;
+    if (take(wanted, layout_.steps[lettered_])) continue;
+    // What was chosen is gone there.
+    for (const LayoutStep& step : layout_.steps) {
+      if (take(wanted, step)) break;
     }
   }
   return result;

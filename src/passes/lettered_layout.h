@@ -27,7 +27,7 @@ class LetteredLayout {
   [[nodiscard]] const AxisLayout& layout() const { return layout_; }
   [[nodiscard]] const std::vector<LayoutStep>& steps() const { return layout_.steps; }
   [[nodiscard]] char letter(std::size_t atom) const { return atom < letters_.size() ? letters_[atom] : '\0'; }
-  /// The atoms of these letters, outermost first.
+  /// The atoms of these letters, letter by letter, in the order of the step that make() gave letters.
   [[nodiscard]] AtomGroup atoms(std::string_view letters) const;
   /// Atoms that got no letter because one index of them was chosen.
   [[nodiscard]] std::vector<std::size_t> chosen() const;
@@ -47,6 +47,7 @@ class LetteredLayout {
   void label_new_atoms();
   AxisLayout layout_;
   std::vector<char> letters_;
+  std::size_t lettered_ = 0;  ///< the step that make() gave letters
 };
 
 /// The step from `first` on that comes closest to `wanted`: the same axes, else the same order, else the

@@ -97,7 +97,7 @@ std::optional<HeadSource> find_source(const Traced& traced, double& factor) {
 }
 
 std::optional<Traced> trace(const AttentionOperand& operand, const SymbolicShapes& shapes, bool scalars) {
-  auto layout = trace_layout(operand.value, shapes, scalars);
+  auto layout = trace_layout(operand.value, shapes, {.scalars = scalars});
   if (!layout) return std::nullopt;
   const auto& axes = layout->steps.back().axes;
   const auto axis = [&](std::size_t i) { return axes[static_cast<std::size_t>(operand.permutation[i])]; };

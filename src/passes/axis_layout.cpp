@@ -25,14 +25,162 @@ std::size_t split_atom(AxisLayout& layout, std::size_t atom, const SymbolicDim& 
   return added;
 }
 
-/// The atoms in row-major order cut into axes of the sizes `target`.
-std::optional<std::vector<AtomGroup>> regroup(AxisLayout& layout, const std::vector<AtomGroup>& axes,
-                                              const SymbolicShape& target) {
+/// The axis from which `node` takes one index, or one of several blocks of equal size, into its output `output`;
+/// `keeps`: the axis stays, with the size of a block.
+struct Choice {
+  std::size_t axis = 0;
+  std::int64_t index = 0;
+  bool keeps = false;
+  std::int64_t block = 1;
+};
+std::optional<Choice> choice_of(const Node& node, std::size_t output, const SymbolicShape& in,
+                                const SymbolicShape& out) {
+  const auto block_at = [&](std::size_t axis) { return out[axis].known() ? out[axis].factor() : 0; };
+  const auto size_at = [&](std::size_t axis) { return in[axis].known() ? in[axis].factor() : 0; };
+  Choice choice;
+  if (node.is("Gather")) {
+    const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in.size());
+    const auto index = small_integers(node.input(1));
+    if (!axis || !index || index->size() != 1) return std::nullopt;
+    choice = {*axis, index->front(), out.size() == in.size()};
+  } else if (node.is("Split")) {
+    const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in.size());
+    if (!axis) return std::nullopt;
+    const std::int64_t block = block_at(*axis);
+    // Other parts could have other sizes.
+    if (size_at(*axis) != static_cast<std::int64_t>(node.outputs().size()) * block) return std::nullopt;
+    choice = {*axis, static_cast<std::int64_t>(output), true, block};
+  } else if (node.is("Slice")) {
+    const auto starts = small_integers(node.input(1));
+    const auto axes = small_integers(node.input(3));
+    if (!starts || !axes || starts->size() != 1 || axes->size() != 1) return std::nullopt;
+    const auto steps = node.input(4) == nullptr ? std::vector<std::int64_t>{1}
+                                                : small_integers(node.input(4)).value_or(std::vector<std::int64_t>{});
+    const auto axis = axis_index(axes->front(), in.size());
+    if (!axis || steps != std::vector<std::int64_t>{1}) return std::nullopt;
+    choice = {*axis, starts->front(), true, block_at(*axis)};
+    if (choice.index < 0) choice.index += size_at(*axis);
+    if (choice.block <= 0 || choice.index % choice.block != 0) return std::nullopt;
+    choice.index /= choice.block;
+  } else {
+    return std::nullopt;
+  }
+  const std::int64_t size = size_at(choice.axis);
+  if (choice.block <= 0 || size < choice.block || size % choice.block != 0) return std::nullopt;
+  const std::int64_t blocks = size / choice.block;
+  if (choice.index < 0) choice.index += blocks;
+  if (choice.index < 0 || choice.index >= blocks) return std::nullopt;
+  return choice;
+}
+
+bool choose(AxisLayout& layout, const Node& node, Value* output, const SymbolicShapes& shapes,
+            const TraceThrough& through) {
+  if (!through.choices) return false;
+  const SymbolicShape* in = shapes.shape(node.input(0));
+  const SymbolicShape* out = shapes.shape(output);
+  if (in == nullptr || out == nullptr || layout.steps.back().value != node.input(0)) return false;
+  const auto choice = choice_of(node, output->output_index(), *in, *out);
+  if (!choice || (choice->block > 1 && !through.blocks)) return false;
+  const SymbolicDim size = (*in)[choice->axis];
+  AtomGroup rest;
+  if (!size.is(choice->block)) {
+    const AtomGroup group = layout.steps.back().axes[choice->axis];
+    const auto of_one_block = SymbolicDim::of(choice->block);
+    const auto parts = cut_atoms(layout, {group}, {*size.divided_by(of_one_block), of_one_block});
+    if (!parts || (*parts)[0].size() != 1 || layout.atoms[(*parts)[0].front()].chosen) return false;
+    layout.atoms[(*parts)[0].front()].chosen = choice->index;
+    rest = (*parts)[1];
+  } else {
+    rest = layout.steps.back().axes[choice->axis];
+  }
+  LayoutStep step = layout.steps.back();
+  if (choice->keeps) {
+    step.axes[choice->axis] = rest;
+  } else {
+    step.axes.erase(step.axes.begin() + static_cast<std::ptrdiff_t>(choice->axis));
+  }
+  step.value = output;
+  layout.steps.push_back(std::move(step));
+  return true;
+}
+
+/// y = x + offset with a scalar that does not change the shape.
+struct Shift {
+  Value* value = nullptr;
+  double offset = 0.0;
+};
+std::optional<Shift> shift_of(const Node& node, const SymbolicShapes& shapes) {
+  const bool subtracts = node.is("Sub");
+  if (!subtracts && !node.is("Add")) return std::nullopt;
+  for (std::size_t i = subtracts ? 1 : 0; i < 2; ++i) {
+    Value* value = node.input(1 - i);
+    const auto offset = shapes.scalar(node.input(i));
+    const SymbolicShape* scalar_shape = shapes.shape(node.input(i));
+    const SymbolicShape* shape = shapes.shape(value);
+    if (!offset || scalar_shape == nullptr || shape == nullptr || scalar_shape->size() > shape->size() ||
+        !std::isfinite(*offset))
+      continue;
+    return Shift{value, subtracts ? -*offset : *offset};
+  }
+  return std::nullopt;
+}
+
+bool is_float(const Value* value) {
+  return value != nullptr && value->type.is_tensor() && is_floating_point(value->type.dtype);
+}
+
+/// The input that a node of the chain moves or scales; null where the chain ends.
+Value* moved_input(const Node& node, const SymbolicShapes& shapes, const TraceThrough& through) {
+  if (!node.domain.empty()) return nullptr;
+  for (const char* op :
+       {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Gather", "Split", "Slice"}) {
+    if (node.op_type == op) return node.input(0);
+  }
+  if (through.casts && node.op_type == "Cast")
+    return is_float(node.input(0)) && is_float(node.output(0)) ? node.input(0) : nullptr;
+  if (through.scalars) {
+    if (const auto scaling = scaling_of(node, shapes)) return scaling->value;
+  }
+  if (through.shifts) {
+    if (const auto shift = shift_of(node, shapes)) return shift->value;
+  }
+  return nullptr;
+}
+
+/// Appends the output of scalar arithmetic or a Cast.
+bool follow_arithmetic(AxisLayout& layout, const Node& node, const SymbolicShapes& shapes,
+                       const TraceThrough& through) {
+  const Value* source = layout.steps.back().value;
+  double factor = 1.0;
+  double offset = 0.0;
+  if (const auto scaling = scaling_of(node, shapes); through.scalars && scaling && scaling->value == source) {
+    factor = scaling->factor;
+  } else if (const auto shift = shift_of(node, shapes); through.shifts && shift && shift->value == source) {
+    offset = shift->offset;
+  } else if (!through.casts || !node.is("Cast") || node.input(0) != source) {
+    return false;
+  }
+  for (LayoutStep& earlier : layout.steps) {
+    earlier.factor *= factor;
+    earlier.offset = earlier.offset * factor + offset;
+  }
+  LayoutStep step = layout.steps.back();
+  step.factor = 1.0;
+  step.offset = 0.0;
+  step.value = node.output(0);
+  layout.steps.push_back(std::move(step));
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::vector<AtomGroup>> cut_atoms(AxisLayout& layout, const std::vector<AtomGroup>& axes,
+                                                const SymbolicShape& sizes) {
   std::vector<std::size_t> rest;
   for (const AtomGroup& group : axes) rest.insert(rest.end(), group.begin(), group.end());
   std::vector<AtomGroup> result;
   std::size_t next = 0;
-  for (SymbolicDim open : target) {
+  for (SymbolicDim open : sizes) {
     AtomGroup group;
     while (!open.is(1)) {
       if (next == rest.size()) return std::nullopt;
@@ -53,76 +201,6 @@ std::optional<std::vector<AtomGroup>> regroup(AxisLayout& layout, const std::vec
   }
   return next == rest.size() ? std::optional(std::move(result)) : std::nullopt;
 }
-
-/// The axis from which `node` takes one index into its output `output`; `keeps`: it stays, with size 1.
-struct Choice {
-  std::size_t axis = 0;
-  std::int64_t index = 0;
-  bool keeps = false;
-};
-std::optional<Choice> choice_of(const Node& node, std::size_t output, const SymbolicShape& in,
-                                const SymbolicShape& out) {
-  const auto size_at = [&](std::size_t axis) { return in[axis].known() ? in[axis].factor() : 0; };
-  Choice choice;
-  if (node.is("Gather")) {
-    const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in.size());
-    const auto index = small_integers(node.input(1));
-    if (!axis || !index || index->size() != 1) return std::nullopt;
-    choice = {*axis, index->front(), out.size() == in.size()};
-  } else if (node.is("Split")) {
-    const auto axis = axis_index(node.attribute_or<std::int64_t>("axis", 0), in.size());
-    if (!axis || size_at(*axis) != static_cast<std::int64_t>(node.outputs().size()) || !out[*axis].is(1))
-      return std::nullopt;
-    choice = {*axis, static_cast<std::int64_t>(output), true};
-  } else if (node.is("Slice")) {
-    const auto starts = small_integers(node.input(1));
-    const auto axes = small_integers(node.input(3));
-    if (!starts || !axes || starts->size() != 1 || axes->size() != 1) return std::nullopt;
-    const auto axis = axis_index(axes->front(), in.size());
-    if (!axis || !out[*axis].is(1)) return std::nullopt;
-    choice = {*axis, starts->front(), true};
-  } else {
-    return std::nullopt;
-  }
-  const std::int64_t size = size_at(choice.axis);
-  if (choice.index < 0) choice.index += size;
-  if (size <= 1 || choice.index < 0 || choice.index >= size) return std::nullopt;
-  return choice;
-}
-
-bool choose(AxisLayout& layout, const Node& node, Value* output, const SymbolicShapes& shapes) {
-  const SymbolicShape* in = shapes.shape(node.input(0));
-  const SymbolicShape* out = shapes.shape(output);
-  if (in == nullptr || out == nullptr) return false;
-  const auto choice = choice_of(node, output->output_index(), *in, *out);
-  if (!choice) return false;
-  LayoutStep step = layout.steps.back();
-  const AtomGroup group = step.axes[choice->axis];
-  if (group.size() != 1 || layout.atoms[group.front()].chosen) return false;
-  layout.atoms[group.front()].chosen = choice->index;
-  if (choice->keeps) {
-    step.axes[choice->axis].clear();
-  } else {
-    step.axes.erase(step.axes.begin() + static_cast<std::ptrdiff_t>(choice->axis));
-  }
-  step.value = output;
-  layout.steps.push_back(std::move(step));
-  return true;
-}
-
-/// The input that a node of the chain moves or scales; null where the chain ends.
-Value* moved_input(const Node& node, const SymbolicShapes& shapes, bool scalars) {
-  if (!node.domain.empty()) return nullptr;
-  for (const char* op :
-       {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Gather", "Split", "Slice"}) {
-    if (node.op_type == op) return node.input(0);
-  }
-  if (!scalars) return nullptr;
-  const auto scaling = scaling_of(node, shapes);
-  return scaling ? scaling->value : nullptr;
-}
-
-}  // namespace
 
 SymbolicDim AxisLayout::size(const AtomGroup& group) const {
   SymbolicDim result = SymbolicDim::of(1);
@@ -174,9 +252,9 @@ bool follow(AxisLayout& layout, const Node& node, const SymbolicShapes& shapes) 
     const auto before = step.axes;
     for (std::size_t i = 0; i < perm->size(); ++i)
       step.axes[i] = before[static_cast<std::size_t>((*perm)[i])];
-  } else if (node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze")) {
+  } else if (node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze")) {
     AxisLayout changed = layout;
-    auto axes = regroup(changed, step.axes, *out);
+    auto axes = cut_atoms(changed, step.axes, *out);
     if (!axes) return false;
     layout = std::move(changed);
     step.axes = *std::move(axes);
@@ -188,10 +266,11 @@ bool follow(AxisLayout& layout, const Node& node, const SymbolicShapes& shapes) 
   return true;
 }
 
-std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shapes, bool scalars) {
+std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shapes,
+                                       const TraceThrough& through) {
   std::vector<Value*> chain = {value};
   for (int i = 0; i < kMaxSteps && chain.back()->producer() != nullptr; ++i) {
-    Value* source = moved_input(*chain.back()->producer(), shapes, scalars);
+    Value* source = moved_input(*chain.back()->producer(), shapes, through);
     if (source == nullptr || shapes.shape(source) == nullptr) break;
     chain.push_back(source);
   }
@@ -200,17 +279,9 @@ std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shape
   for (std::size_t i = chain.size() - 1; i-- > 0;) {
     Value* output = chain[i];
     const Node& node = *output->producer();
-    if (follow(*layout, node, shapes) || choose(*layout, node, output, shapes)) continue;
-    const auto scaling = scalars ? scaling_of(node, shapes) : std::nullopt;
-    const bool scaled = scaling && scaling->value == layout->steps.back().value;
-    if (scaled) {
-      LayoutStep step = layout->steps.back();
-      for (LayoutStep& earlier : layout->steps) earlier.factor *= scaling->factor;
-      step.factor = 1.0;
-      step.value = output;
-      layout->steps.push_back(std::move(step));
+    if (follow(*layout, node, shapes) || choose(*layout, node, output, shapes, through) ||
+        follow_arithmetic(*layout, node, shapes, through))
       continue;
-    }
     layout = start_layout(output, shapes);  // the axes are lost here: begin anew
     if (!layout) return std::nullopt;
   }

@@ -1,5 +1,5 @@
 // Where the axes of a value come from: followed back through Transpose, Reshape, Squeeze, Unsqueeze, the
-// choice of one slice of an axis, and multiplication by a scalar.
+// choice of one slice of an axis, and arithmetic with scalars.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,17 @@ struct AxisAtom {
 struct LayoutStep {
   Value* value = nullptr;
   std::vector<AtomGroup> axes;
-  double factor = 1.0;  ///< what the traced value is multiplied by with respect to this one
+  double factor = 1.0;  ///< the traced value is factor · this one + offset
+  double offset = 0.0;
+};
+
+/// What else than pure movement of data a trace goes through.
+struct TraceThrough {
+  bool choices = true;   ///< the choice of one slice of an axis
+  bool scalars = false;  ///< Mul and Div by a scalar
+  bool shifts = false;   ///< Add and Sub of a scalar
+  bool blocks = false;   ///< the choice of one of several equal parts of an axis, such as [:, :2] of 4
+  bool casts = false;    ///< Cast from one float type to another
 };
 
 struct AxisLayout {
@@ -39,8 +49,14 @@ bool follow(AxisLayout& layout, const Node& node, const SymbolicShapes& shapes);
 /// A layout whose only step is `value`, one atom an axis. Nothing where the rank is unknown.
 std::optional<AxisLayout> start_layout(Value* value, const SymbolicShapes& shapes);
 
-/// As far back as the axes can be followed. `scalars`: also through Mul and Div by a scalar.
-std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shapes, bool scalars);
+/// As far back as the axes can be followed.
+std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shapes,
+                                       const TraceThrough& through);
+
+/// Cuts atoms in row-major order into axes of these sizes, and atoms in two where that needs it. Nothing where
+/// they do not fit for certain; the layout may have been refined then.
+std::optional<std::vector<AtomGroup>> cut_atoms(AxisLayout& layout, const std::vector<AtomGroup>& axes,
+                                                const SymbolicShape& sizes);
 
 /// If `node` multiplies or divides one of its inputs by a scalar that does not change the shape: that input
 /// and the factor.

@@ -78,6 +78,8 @@ const std::vector<Pass>& all_passes() {
       {"merge_clips", "clip once instead of twice", merge_clips},
       {"merge_pads", "pad once, or inside Conv and pooling", merge_pads},
       {"normalize_resize", "give Resize constant sizes or scales", normalize_resize},
+      {"lift_deformable_attention",
+       "put MultiScaleDeformableAttention in place of its GridSamples, weights and sum", lift_deformable_attention},
       {"fuse_layer_norm", "replace decomposed layer normalisation by LayerNormalization", fuse_layer_norm},
       {"fuse_rms_norm", "replace decomposed RMS normalisation by RMSNormalization", fuse_rms_norm},
       {"fuse_gelu", "replace decomposed GELU by Gelu", fuse_gelu},

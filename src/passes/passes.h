@@ -77,6 +77,12 @@ Status fold_constants(Model& model, PassContext& context);
 /// behind it.
 Status fuse_conv_bn(Model& model, PassContext& context);
 
+/// GridSample of each level, weights and their sum, as PyTorch's exporters write multi-scale deformable attention
+/// (Deformable DETR, mmcv, BEVFormer, RT-DETRv2), as one MultiScaleDeformableAttention (ops/), where the targets
+/// run it; with the softmax, the reference points and the mask where they fit. Declined with the reason where
+/// maps are sampled and added up in another way.
+Status lift_deformable_attention(Model& model, PassContext& context);
+
 /// The decomposed (x − mean)/√(variance + ε)·γ + β over trailing axes, as LayerNormalization (opset 17).
 Status fuse_layer_norm(Model& model, PassContext& context);
 

@@ -251,6 +251,18 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
     for (std::size_t i = 0; i < perm->size(); ++i) result[i] = (*in)[static_cast<std::size_t>((*perm)[i])];
     return result;
   }
+  if (op == "GridSample") {
+    const SymbolicShape* grid = shape(node.input(1));
+    if (grid == nullptr || grid->size() != in->size() || in->size() < 3) return std::nullopt;
+    for (std::size_t i = 2; i < in->size(); ++i) result[i] = (*grid)[i - 1];
+    return result;
+  }
+  if (op == "Flatten") {
+    const std::int64_t axis = node.attribute_or<std::int64_t>("axis", 1);
+    const std::int64_t at = axis < 0 ? axis + static_cast<std::int64_t>(in->size()) : axis;
+    if (at < 0 || at > static_cast<std::int64_t>(in->size())) return std::nullopt;
+    return MaybeShape{product({in->begin(), in->begin() + at}), product({in->begin() + at, in->end()})};
+  }
   if (op == "Unsqueeze" || op == "Squeeze") {
     const auto axes = axes_of(node, 1);
     if (!axes) return std::nullopt;

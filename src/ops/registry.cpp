@@ -1,7 +1,7 @@
 #include "ops/registry.h"
 
-#include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/camera_preprocess/operator.h"
+#include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/pillar_scatter/operator.h"
 #include "ops/rotated_nms/operator.h"
 
@@ -9,8 +9,8 @@ namespace tarmac::ops {
 
 const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
-      &multi_scale_deformable_attention(),
       &camera_preprocess(),
+      &multi_scale_deformable_attention(),
       &pillar_scatter(),
       &rotated_nms(),
   };

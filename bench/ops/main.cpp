@@ -21,7 +21,8 @@ using Json = nlohmann::ordered_json;
 
 std::vector<CaseMaker> all_cases() {
   std::vector<CaseMaker> all;
-  for (const auto& cases_of : {bevformer_encoder_cases, pillar_scatter_cases}) {
+  for (const auto& cases_of :
+       {bevformer_encoder_cases, multi_scale_deformable_attention_cases, pillar_scatter_cases}) {
     for (CaseMaker& maker : cases_of()) all.push_back(std::move(maker));
   }
   return all;

@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "ops/integers.h"
-#include "tensor/codec.h"
 
 namespace tarmac::ops::msda {
 namespace {
@@ -96,19 +95,6 @@ Result<Problem> read_problem(const Options& options, std::span<const ConstTensor
   }
   TARMAC_CHECK_OK(read_levels(inputs[1], inputs[2], problem));
   return problem;
-}
-
-float float_at(const ConstTensorView& tensor, std::int64_t i) {
-  switch (tensor.dtype) {
-    case DType::kFloat16:
-      return half_to_float(tensor.as<std::uint16_t>()[i]);
-    case DType::kBFloat16:
-      return bfloat16_to_float(tensor.as<std::uint16_t>()[i]);
-    case DType::kInt8:
-      return tensor.as<std::int8_t>()[i];
-    default:
-      return tensor.as<float>()[i];
-  }
 }
 
 }  // namespace tarmac::ops::msda

@@ -76,7 +76,4 @@ struct Problem {
 Result<Problem> read_problem(const Options& options, std::span<const ConstTensorView> inputs,
                              std::span<const TensorView> outputs);
 
-/// Element i of a float32, float16, bfloat16 or int8 tensor.
-float float_at(const ConstTensorView& tensor, std::int64_t i);
-
 }  // namespace tarmac::ops::msda

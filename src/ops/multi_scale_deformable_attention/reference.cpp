@@ -3,9 +3,9 @@
 #include <limits>
 #include <vector>
 
+#include "ops/floats.h"
 #include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/multi_scale_deformable_attention/problem.h"
-#include "tensor/codec.h"
 
 namespace tarmac::ops::msda {
 namespace {
@@ -15,15 +15,8 @@ struct Pixel {
   double y = 0;
 };
 
-void store(const TensorView& output, std::int64_t i, double value) {
-  const auto rounded = static_cast<float>(value);
-  if (output.dtype == DType::kFloat16) {
-    output.as<std::uint16_t>()[i] = float_to_half(rounded);
-  } else if (output.dtype == DType::kBFloat16) {
-    output.as<std::uint16_t>()[i] = float_to_bfloat16(rounded);
-  } else {
-    output.as<float>()[i] = rounded;
-  }
+float value_at(const ConstTensorView& value, std::int64_t i) {
+  return value.dtype == DType::kInt8 ? value.as<std::int8_t>()[i] : float_at(value, i);
 }
 
 /// One head of one query.
@@ -84,7 +77,7 @@ class Head {
             level.start + static_cast<std::int64_t>(y) * level.width + static_cast<std::int64_t>(x);
         const std::int64_t first = ((b_ * p_.cells + cell) * p_.heads + m_) * p_.depth;
         for (std::size_t d = 0; d < sum.size(); ++d)
-          sum[d] += weight * share * float_at(p_.value, first + static_cast<std::int64_t>(d));
+          sum[d] += weight * share * value_at(p_.value, first + static_cast<std::int64_t>(d));
       }
     }
   }
@@ -127,8 +120,9 @@ class Reference final : public Kernel {
           const auto sum = p.visible(b, q) ? Head(p, b, q, m).attend()
                                            : std::vector<double>(static_cast<std::size_t>(p.depth));
           for (std::int64_t d = 0; d < p.depth; ++d) {
-            store(p.output, ((b * p.queries + q) * p.heads + m) * p.depth + d,
-                  sum[static_cast<std::size_t>(d)] * p.scale_of(m, d));
+            const double result = sum[static_cast<std::size_t>(d)] * p.scale_of(m, d);
+            set_float(p.output, ((b * p.queries + q) * p.heads + m) * p.depth + d,
+                      static_cast<float>(result));
           }
         }
       }

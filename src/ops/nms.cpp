@@ -16,6 +16,16 @@ namespace {
 const std::vector<DType> kFloats = {DType::kFloat32, DType::kFloat16, DType::kBFloat16};
 const std::vector<DType> kIntegers = {DType::kInt32, DType::kInt64};
 
+/// The numbers themselves, or widened into a slot of scratch memory.
+const float* widened(const ConstTensorView& tensor, std::size_t slot) {
+  if (tensor.dtype == DType::kFloat32) return tensor.as<float>();
+  const std::int64_t count = tensor.count();
+  auto* const floats =
+      reinterpret_cast<float*>(scratch(static_cast<std::size_t>(count) * sizeof(float), slot));
+  for (std::int64_t i = 0; i < count; ++i) floats[i] = float_at(tensor, i);
+  return floats;
+}
+
 }  // namespace
 
 Result<Options> read_options(const char* op, const Attributes& attributes) {
@@ -102,26 +112,30 @@ Result<std::vector<Type>> infer(const char* op, const Attributes& attributes, st
                            Type::tensor(DType::kInt32, std::vector<Dim>{batch})};
 }
 
-Problem::Problem(std::span<const ConstTensorView> inputs) : boxes_(inputs[0]), scores_(inputs[1]) {
+Problem::Problem(std::span<const ConstTensorView> inputs)
+    : batches_(inputs[0].dim(0)),
+      classes_(inputs[1].rank() == 3 ? inputs[1].dim(1) : 1),
+      rows_(inputs[0].dim(1)),
+      columns_(inputs[0].dim(2)),
+      boxes_(widened(inputs[0], 1)),
+      scores_(widened(inputs[1], 2)),
+      given_scores_(inputs[1]) {
   if (inputs.size() > 2) labels_ = inputs[2];
   if (inputs.size() > 3) count_ = inputs[3];
 }
 
 std::int64_t Problem::valid_rows(std::int64_t b) const {
-  return count_.present() ? std::clamp<std::int64_t>(integer_at(count_, b), 0, rows()) : rows();
-}
-
-float Problem::score(std::int64_t b, std::int64_t place) const {
-  return float_at(scores_, b * places() + place);
+  return count_.present() ? std::clamp<std::int64_t>(integer_at(count_, b), 0, rows_) : rows_;
 }
 
 std::int32_t Problem::label(std::int64_t b, std::int64_t place) const {
-  if (labels_.present()) return static_cast<std::int32_t>(integer_at(labels_, b * rows() + place));
-  return classes() == 1 ? 0 : static_cast<std::int32_t>(place / rows());
+  if (labels_.present()) return static_cast<std::int32_t>(integer_at(labels_, b * rows_ + place));
+  return classes_ == 1 ? 0 : static_cast<std::int32_t>(place / rows_);
 }
 
-float Problem::box(std::int64_t b, std::int64_t n, std::int64_t c) const {
-  return float_at(boxes_, (b * rows() + n) * columns() + c);
+void Problem::copy_score(std::int64_t b, std::int64_t place, std::byte* to) const {
+  const auto element = static_cast<std::size_t>(bit_width(given_scores_.dtype)) / 8;
+  std::memcpy(to, given_scores_.data + static_cast<std::size_t>(b * places() + place) * element, element);
 }
 
 Selection::Selection(const Problem& problem, std::span<const TensorView> outputs)
@@ -132,9 +146,7 @@ void Selection::put(std::int64_t b, std::int64_t taken, std::int64_t place) cons
   outputs_[0].as<std::int32_t>()[to] =
       static_cast<std::int32_t>(problem_.classes() == 1 ? place : place % problem_.rows());
   const auto element = static_cast<std::size_t>(bit_width(outputs_[1].dtype)) / 8;
-  std::memcpy(outputs_[1].data + static_cast<std::size_t>(to) * element,
-              problem_.scores().data + static_cast<std::size_t>(b * problem_.places() + place) * element,
-              element);
+  problem_.copy_score(b, place, outputs_[1].data + static_cast<std::size_t>(to) * element);
   outputs_[2].as<std::int32_t>()[to] = problem_.label(b, place);
 }
 
@@ -156,12 +168,12 @@ void run_reference(const Options& options, const Problem& problem, const Geometr
     std::vector<std::int64_t> order;
     for (std::int64_t place = 0; place < problem.places(); ++place) {
       const std::int64_t n = place % problem.rows();
-      if (n < problem.valid_rows(b) && problem.score(b, place) > options.score_threshold &&
+      if (n < problem.valid_rows(b) && problem.scores(b)[place] > options.score_threshold &&
           geometry.sound(b, n))
         order.push_back(place);
     }
     std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
-      return problem.score(b, i) > problem.score(b, j);
+      return problem.scores(b)[i] > problem.scores(b)[j];
     });
     std::map<std::int32_t, std::int64_t> seen;
     std::vector<std::int64_t> kept;

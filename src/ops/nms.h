@@ -29,30 +29,39 @@ std::string doc(const char* own);
 /// Types of the outputs; checks all but the columns of `boxes`.
 Result<std::vector<Type>> infer(const char* op, const Attributes& attributes, std::span<const Type> inputs);
 
-/// The inputs of one run. A place is where a score stands in its batch entry: k·N + n; equal scores are
-/// taken in the order of their places.
+/// The inputs of one run, as float32: 16-bit ones are widened into this thread's scratch memory, slots 1
+/// and 2. A place is where a score stands in its batch entry: k·N + n; equal scores are taken in the order of
+/// their places.
 class Problem {
  public:
   explicit Problem(std::span<const ConstTensorView> inputs);
 
-  [[nodiscard]] std::int64_t batches() const { return boxes_.dim(0); }
-  [[nodiscard]] std::int64_t classes() const { return scores_.rank() == 3 ? scores_.dim(1) : 1; }
+  [[nodiscard]] std::int64_t batches() const { return batches_; }
+  [[nodiscard]] std::int64_t classes() const { return classes_; }
   /// N, and how many of them are boxes.
-  [[nodiscard]] std::int64_t rows() const { return boxes_.dim(1); }
+  [[nodiscard]] std::int64_t rows() const { return rows_; }
   [[nodiscard]] std::int64_t valid_rows(std::int64_t b) const;
-  [[nodiscard]] std::int64_t places() const { return classes() * rows(); }
+  [[nodiscard]] std::int64_t places() const { return classes_ * rows_; }
   /// One class for all boxes: no label can differ.
-  [[nodiscard]] bool one_class() const { return classes() == 1 && !labels_.present(); }
+  [[nodiscard]] bool one_class() const { return classes_ == 1 && !labels_.present(); }
 
-  [[nodiscard]] const ConstTensorView& scores() const { return scores_; }
-  [[nodiscard]] float score(std::int64_t b, std::int64_t place) const;
   [[nodiscard]] std::int32_t label(std::int64_t b, std::int64_t place) const;
-  /// Column `c` of box n.
-  [[nodiscard]] float box(std::int64_t b, std::int64_t n, std::int64_t c) const;
-  [[nodiscard]] std::int64_t columns() const { return boxes_.dim(2); }
+  /// The scores of a batch entry, by place.
+  [[nodiscard]] const float* scores(std::int64_t b) const { return scores_ + b * places(); }
+  /// The columns of box n.
+  [[nodiscard]] const float* box(std::int64_t b, std::int64_t n) const {
+    return boxes_ + (b * rows_ + n) * columns_;
+  }
+  [[nodiscard]] std::int64_t columns() const { return columns_; }
+
+  /// Copies a score as it was given.
+  void copy_score(std::int64_t b, std::int64_t place, std::byte* to) const;
 
  private:
-  ConstTensorView boxes_, scores_, labels_, count_;
+  std::int64_t batches_, classes_, rows_, columns_;
+  const float* boxes_;
+  const float* scores_;
+  ConstTensorView given_scores_, labels_, count_;
 };
 
 /// The outputs of one run, filled in order.

@@ -1,9 +1,11 @@
 #include "ops/nms_candidates.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
+
+#include "ops/scratch_layout.h"
+#include "ops/sort_by_key.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/nms_candidates.cpp"
@@ -47,15 +49,24 @@ namespace {
 
 HWY_EXPORT(above);
 
-constexpr std::size_t kMostLanes = 16;
-constexpr std::size_t kAlignment = 64;
+constexpr std::int64_t kMostLanes = 16;
 
-template <typename T>
-T* carve(std::byte*& memory, std::size_t count) {
-  T* const part = reinterpret_cast<T*>(memory);
-  memory += (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-  return part;
-}
+/// Where the arrays are for so many places.
+struct Layout {
+  explicit Layout(std::int64_t places)
+      : grouped(all.add<std::uint64_t>(places)),
+        other(all.add<std::uint64_t>(places)),
+        place(all.add<std::uint32_t>(places + kMostLanes)),
+        by_rank(all.add<std::uint32_t>(places)),
+        groups(all.add<Candidates::Range>(places)),
+        kept(all.add<std::uint8_t>(places)) {}
+
+  ScratchLayout all;
+  ScratchArray<std::uint64_t> grouped, other;
+  ScratchArray<std::uint32_t> place, by_rank;
+  ScratchArray<Candidates::Range> groups;
+  ScratchArray<std::uint8_t> kept;
+};
 
 /// Unsigned numbers that rise as the float falls; −0 is 0.
 std::uint32_t falling(float score) {
@@ -63,46 +74,17 @@ std::uint32_t falling(float score) {
   return (bits & 0x80000000U) != 0 ? bits : ~(bits | 0x80000000U);
 }
 
-/// Sorts by the upper half; equal ones stay in their order, which is that of the lower half. The result is in
-/// `a`.
-void sort_by_upper_half(std::uint64_t* a, std::uint64_t* room, std::size_t count) {
-  constexpr std::size_t kFew = 128;  // where counting digits costs more than it saves
-  if (count <= kFew) return std::sort(a, a + count);
-  constexpr int kDigits = 4;
-  std::array<std::array<std::uint32_t, 256>, kDigits> starts{};
-  for (std::size_t i = 0; i < count; ++i) {
-    for (int digit = 0; digit < kDigits; ++digit) ++starts[digit][(a[i] >> (32 + 8 * digit)) & 255];
-  }
-  std::uint64_t* from = a;
-  std::uint64_t* to = room;
-  for (int digit = 0; digit < kDigits; ++digit) {
-    auto& start = starts[digit];
-    const int shift = 32 + 8 * digit;
-    if (start[(a[0] >> shift) & 255] == count) continue;  // all the same
-    std::uint32_t sum = 0;
-    for (std::uint32_t& value : start) sum += std::exchange(value, sum);
-    for (std::size_t i = 0; i < count; ++i) to[start[(from[i] >> shift) & 255]++] = from[i];
-    std::swap(from, to);
-  }
-  if (from != a) std::memcpy(a, from, count * sizeof(*a));
-}
-
 }  // namespace
 
-std::size_t Candidates::size_bytes(std::int64_t places) {
-  const auto count = static_cast<std::size_t>(places) + kMostLanes;
-  constexpr std::size_t kEach = 2 * sizeof(std::uint64_t) + 2 * sizeof(std::uint32_t) + sizeof(Range) + 1;
-  return count * kEach + 6 * kAlignment;
-}
-
-Candidates::Candidates(std::byte* memory, const Problem& problem, std::int64_t b) : problem_(problem), b_(b) {
-  const auto count = static_cast<std::size_t>(problem.places()) + kMostLanes;
-  grouped_ = carve<std::uint64_t>(memory, count);
-  other_ = carve<std::uint64_t>(memory, count);
-  place_ = carve<std::uint32_t>(memory, count);
-  by_rank_ = carve<std::uint32_t>(memory, count);
-  groups_ = carve<Range>(memory, count);
-  kept_ = carve<std::uint8_t>(memory, count);
+Candidates::Candidates(const Problem& problem, std::int64_t b) : problem_(problem), b_(b) {
+  const Layout layout(problem.places());
+  std::byte* const memory = scratch(layout.all.size_bytes(), kSlot);
+  grouped_ = layout.grouped.in(memory);
+  other_ = layout.other.in(memory);
+  place_ = layout.place.in(memory);
+  by_rank_ = layout.by_rank.in(memory);
+  groups_ = layout.groups.in(memory);
+  kept_ = layout.kept.in(memory);
 }
 
 void Candidates::collect(const Options& options) {
@@ -110,23 +92,16 @@ void Candidates::collect(const Options& options) {
   std::size_t found = 0;
   for (std::int64_t k = 0; k < problem_.classes(); ++k) {
     const std::int64_t first = k * problem_.rows();
-    if (problem_.scores().dtype == DType::kFloat32) {
-      const float* scores = problem_.scores().as<float>() + b_ * problem_.places() + first;
-      found += HWY_DYNAMIC_DISPATCH(above)(scores, static_cast<std::size_t>(valid), options.score_threshold,
-                                           static_cast<std::uint32_t>(first), place_ + found);
-      continue;
-    }
-    for (std::int64_t place = first; place < first + valid; ++place) {
-      if (problem_.score(b_, place) > options.score_threshold)
-        place_[found++] = static_cast<std::uint32_t>(place);
-    }
+    found += HWY_DYNAMIC_DISPATCH(above)(problem_.scores(b_) + first, static_cast<std::size_t>(valid),
+                                         options.score_threshold, static_cast<std::uint32_t>(first),
+                                         place_ + found);
   }
   size_ = static_cast<std::uint32_t>(found);
 }
 
 void Candidates::sort(const Options& options) {
-  for (std::uint32_t i = 0; i < size_; ++i)
-    grouped_[i] = std::uint64_t{falling(problem_.score(b_, place_[i]))} << 32 | i;
+  const float* const scores = problem_.scores(b_);
+  for (std::uint32_t i = 0; i < size_; ++i) grouped_[i] = std::uint64_t{falling(scores[place_[i]])} << 32 | i;
   sort_by_upper_half(grouped_, other_, size_);
   for (std::uint32_t rank = 0; rank < size_; ++rank) {
     by_rank_[rank] = static_cast<std::uint32_t>(grouped_[rank]);

@@ -1,6 +1,7 @@
 // The fast way from scores to a sorted list of boxes, and from decisions to outputs.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,12 +15,12 @@ class Candidates {
  public:
   struct Range {
     std::uint32_t begin, end;
+    [[nodiscard]] std::uint32_t size() const { return end - begin; }
   };
+  static constexpr std::size_t kSlot = 0;
 
-  /// Memory that a batch entry of so many scores needs, whatever the scores are.
-  static std::size_t size_bytes(std::int64_t places);
-  /// In memory of size_bytes(), aligned to 64.
-  Candidates(std::byte* memory, const Problem& problem, std::int64_t b);
+  /// In this thread's scratch memory, slot kSlot, as long as nothing else is there.
+  Candidates(const Problem& problem, std::int64_t b);
 
   /// The places of rows below count whose score is above the threshold.
   void collect(const Options& options);
@@ -67,31 +68,31 @@ class Candidates {
   std::uint8_t* kept_;  ///< by rank
 };
 
-/// Calls `solve(candidates, scratch, parallel)` for each batch entry with what collect(), keep_if(sound) and
-/// sort() made, then emits. `scratch` has `own_bytes(places)` bytes, aligned to 64.
-struct Fast {
-  const Options& options;
-  const Problem& problem;
-  const Selection& selection;
-
-  template <typename Sound, typename Solve>
-  void run(std::size_t own_bytes, const Sound& sound, const Solve& solve, Parallel& parallel) const {
-    const auto entry = [&](std::int64_t b, Parallel& threads) {
-      const std::size_t shared_bytes = Candidates::size_bytes(problem.places());
-      std::byte* memory = scratch(shared_bytes + own_bytes);
-      Candidates candidates(memory, problem, b);
-      candidates.collect(options);
-      candidates.keep_if([&](std::uint32_t row) { return sound(b, row); });
-      candidates.sort(options);
-      solve(b, candidates, memory + shared_bytes, threads);
-      candidates.emit(options, selection);
-    };
-    if (problem.batches() == 1) return entry(0, parallel);
-    parallel.for_ranges(problem.batches(), 1, [&](std::int64_t begin, std::int64_t end) {
-      Serial serial;
-      for (std::int64_t b = begin; b < end; ++b) entry(b, serial);
+/// For each batch entry: collects, leaves out the boxes n for which `sound(b, n)` does not hold, sorts, calls
+/// `sweep(b, group, candidates)` for each group, which keep()s, and emits. Groups and batch entries run on
+/// several threads; scratch memory but slot 3 is taken.
+template <typename Sound, typename Sweep>
+void run_fast(const Options& options, const Problem& problem, const Selection& selection, const Sound& sound,
+              const Sweep& sweep, Parallel& parallel) {
+  const auto entry = [&](std::int64_t b, Parallel& threads) {
+    Candidates candidates(problem, b);
+    candidates.collect(options);
+    candidates.keep_if([&](std::uint32_t n) { return sound(b, n); });
+    candidates.sort(options);
+    const auto groups = candidates.groups();
+    const auto count = static_cast<std::int64_t>(groups.size());
+    constexpr std::int64_t kTogether = 300;  // candidates that make a range of some tens of microseconds
+    const std::int64_t grain = count * kTogether / std::max<std::int64_t>(candidates.size(), 1);
+    threads.for_ranges(count, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t g = begin; g < end; ++g) sweep(b, groups[static_cast<std::size_t>(g)], candidates);
     });
-  }
-};
+    candidates.emit(options, selection);
+  };
+  if (problem.batches() == 1) return entry(0, parallel);
+  parallel.for_ranges(problem.batches(), 1, [&](std::int64_t begin, std::int64_t end) {
+    Serial serial;
+    for (std::int64_t b = begin; b < end; ++b) entry(b, serial);
+  });
+}
 
 }  // namespace tarmac::ops::nms

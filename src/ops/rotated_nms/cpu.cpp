@@ -1,13 +1,15 @@
-// Boxes are taken by falling score in blocks. Within a block each box that is still alive is kept and tried
-// on those behind it; then the block's kept boxes are tried on all later ones, on several threads where that
-// is much. Trying is cheap first: an upper bound of the IoU from the boxes' upright frames, on a vector of
-// boxes at once, then the overlap in float32 for those that pass. Its error is bounded; what is too close to
-// the threshold is decided by the same double computation as the reference's, so that both always agree.
+// Boxes are taken by falling score; each that is still in is kept, and takes those out that it suppresses.
+// They are found in three steps, each on a vector at once: tiles of boxes near each other whose frames touch;
+// boxes in them whose upright frame allows an IoU above the threshold; and the overlap of those in float32.
+// Its error is bounded: what is too close to the threshold is decided by the same double computation as the
+// reference's, so that both always agree.
 #include "ops/rotated_nms/operator.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/nms_candidates.h"
+#include "ops/nms_tiles.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/rotated_nms/cpu.cpp"
@@ -18,17 +20,32 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include "ops/nms_tiles-inl.h"
+
 #ifndef TARMAC_OPS_ROTATED_NMS_CPU
 #define TARMAC_OPS_ROTATED_NMS_CPU
 namespace tarmac::ops::rotated_nms_kernels {
 
-/// Candidates seen from above, one array a number, with room for a vector behind the last.
+/// Where a row of boxes has what is seen from above.
+struct Columns {
+  std::size_t x, y, dx, dy, yaw;
+};
+
+/// Boxes of one group by position in its tiles.
 struct Boxes {
-  float *x, *y, *half_dx, *half_dy, *yaw, *cosine, *sine;
-  float *extent_x, *extent_y;  ///< half sizes of the upright frame, a little more
-  float* area;
-  std::uint8_t* dead;
-  static constexpr std::size_t kFloats = 10;
+  explicit Boxes(std::int64_t most)
+      : tiles(most, 11),
+        half_dx(tiles.extra(0)),
+        half_dy(tiles.extra(1)),
+        yaw(tiles.extra(2)),
+        cosine(tiles.extra(3)),
+        sine(tiles.extra(4)),
+        area(tiles.extra(5)) {
+    for (std::int64_t i = 0; i < 5; ++i) given[i] = tiles.extra(6 + i);
+  }
+  nms::Tiles tiles;
+  float *half_dx, *half_dy, *yaw, *cosine, *sine, *area;
+  float* given[5];  ///< x, y, half_dx, half_dy and yaw in the order of the group
 };
 
 /// Too close to the threshold for float32.
@@ -36,10 +53,11 @@ struct Arbiter {
   const nms::Problem& problem;
   const nms::Candidates& candidates;
   std::int64_t b;
+  std::uint32_t first;  ///< candidate that is box 0
   float threshold;
   [[nodiscard]] bool suppresses(std::uint32_t kept, std::uint32_t other) const {
-    return rotated_iou(box_at(problem, b, candidates.row_at(kept)),
-                       box_at(problem, b, candidates.row_at(other))) > threshold;
+    const auto box = [&](std::uint32_t i) { return box_at(problem, b, candidates.row_at(first + i)); };
+    return rotated_iou(box(kept), box(other)) > threshold;
   }
 };
 
@@ -65,32 +83,37 @@ constexpr float kError = 2e-5F;
 /// hwy's sine and cosine are good to 3 units in the last place up to 39,000.
 constexpr float kFarAngle = 10000.0F;
 
-/// From x, y, half_dx, half_dy and yaw of boxes [begin, end) the rest.
-void complete(const Boxes& boxes, std::size_t begin, std::size_t end) {
+/// From the given numbers the others, by position.
+void complete(Boxes& boxes, std::uint32_t count) {
   const DF df;
-  for (std::size_t i = begin; i < end; i += hn::Lanes(df)) {
-    const auto yaw = hn::LoadU(df, boxes.yaw + i);
-    const auto near = hn::IfThenElseZero(hn::Le(hn::Abs(yaw), hn::Set(df, kFarAngle)), yaw);
-    const auto dx = hn::LoadU(df, boxes.half_dx + i);
-    const auto dy = hn::LoadU(df, boxes.half_dy + i);
-    hn::StoreU(hn::Cos(df, near), df, boxes.cosine + i);
-    hn::StoreU(hn::Sin(df, near), df, boxes.sine + i);
-    hn::StoreU(hn::Mul(hn::Mul(dx, dy), hn::Set(df, 4.0F)), df, boxes.area + i);
+  nms::Tiles& tiles = boxes.tiles;
+  float* const sorted[] = {tiles.x, tiles.y, boxes.half_dx, boxes.half_dy, boxes.yaw};
+  for (int array = 0; array < 5; ++array) {
+    for (std::uint32_t i = 0; i < count; ++i) sorted[array][i] = boxes.given[array][tiles.who[i]];
   }
-  for (std::size_t i = begin; i < end; ++i) {
+  const auto lanes = static_cast<std::uint32_t>(hn::Lanes(df));
+  for (std::uint32_t i = 0; i < count; i += lanes) {
+    const auto yaw = hn::LoadU(df, boxes.yaw + i);
+    const auto small = hn::IfThenElseZero(hn::Le(hn::Abs(yaw), hn::Set(df, kFarAngle)), yaw);
+    hn::StoreU(hn::Cos(df, small), df, boxes.cosine + i);
+    hn::StoreU(hn::Sin(df, small), df, boxes.sine + i);
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
     if (std::abs(boxes.yaw[i]) <= kFarAngle) continue;
     boxes.cosine[i] = static_cast<float>(std::cos(static_cast<double>(boxes.yaw[i])));
     boxes.sine[i] = static_cast<float>(std::sin(static_cast<double>(boxes.yaw[i])));
   }
-  for (std::size_t i = begin; i < end; i += hn::Lanes(df)) {
+  for (std::uint32_t i = 0; i < count; i += lanes) {
     const auto c = hn::Abs(hn::LoadU(df, boxes.cosine + i));
     const auto s = hn::Abs(hn::LoadU(df, boxes.sine + i));
     const auto dx = hn::LoadU(df, boxes.half_dx + i);
     const auto dy = hn::LoadU(df, boxes.half_dy + i);
-    const auto slack = hn::Add(hn::Mul(hn::Add(dx, dy), hn::Set(df, kSlack)), hn::Set(df, kTiny));
-    hn::StoreU(hn::Add(hn::MulAdd(c, dx, hn::Mul(s, dy)), slack), df, boxes.extent_x + i);
-    hn::StoreU(hn::Add(hn::MulAdd(s, dx, hn::Mul(c, dy)), slack), df, boxes.extent_y + i);
+    const auto slack = hn::MulAdd(hn::Add(dx, dy), hn::Set(df, kSlack), hn::Set(df, kTiny));
+    hn::StoreU(hn::Add(hn::MulAdd(c, dx, hn::Mul(s, dy)), slack), df, tiles.extent_x + i);
+    hn::StoreU(hn::Add(hn::MulAdd(s, dx, hn::Mul(c, dy)), slack), df, tiles.extent_y + i);
+    hn::StoreU(hn::Mul(hn::Mul(dx, dy), hn::Set(df, 4.0F)), df, boxes.area + i);
   }
+  nms::HWY_NAMESPACE::frame_tiles(tiles);
 }
 
 /// ∫ clamp(y, −h, h) dx along the segment (x0, y0) → (x1, y1) of this slope, as far as |x| ≤ w.
@@ -121,16 +144,16 @@ HWY_INLINE V band_integral(V x0, V y0, V x1, V y1, V slope, V w, V h) {
 struct Kept {
   V x, y, half_dx, half_dy, cosine, sine, extent_x, extent_y, area;
 
-  Kept(const Boxes& boxes, std::size_t i) {
+  Kept(const Boxes& boxes, std::uint32_t i) {
     const DF df;
-    x = hn::Set(df, boxes.x[i]);
-    y = hn::Set(df, boxes.y[i]);
+    x = hn::Set(df, boxes.tiles.x[i]);
+    y = hn::Set(df, boxes.tiles.y[i]);
     half_dx = hn::Set(df, boxes.half_dx[i]);
     half_dy = hn::Set(df, boxes.half_dy[i]);
     cosine = hn::Set(df, boxes.cosine[i]);
     sine = hn::Set(df, boxes.sine[i]);
-    extent_x = hn::Set(df, boxes.extent_x[i]);
-    extent_y = hn::Set(df, boxes.extent_y[i]);
+    extent_x = hn::Set(df, boxes.tiles.extent_x[i]);
+    extent_y = hn::Set(df, boxes.tiles.extent_y[i]);
     area = hn::Set(df, boxes.area[i]);
   }
 };
@@ -145,8 +168,8 @@ HWY_INLINE void decide(const Boxes& boxes, const Kept& k, float threshold, const
   const DI di;
   const DU du;
   const auto index = hn::BitCast(di, hn::LoadU(du, others));
-  const auto shift_x = hn::Sub(hn::GatherIndex(df, boxes.x, index), k.x);
-  const auto shift_y = hn::Sub(hn::GatherIndex(df, boxes.y, index), k.y);
+  const auto shift_x = hn::Sub(hn::GatherIndex(df, boxes.tiles.x, index), k.x);
+  const auto shift_y = hn::Sub(hn::GatherIndex(df, boxes.tiles.y, index), k.y);
   const auto half_dx = hn::GatherIndex(df, boxes.half_dx, index);
   const auto half_dy = hn::GatherIndex(df, boxes.half_dy, index);
   const auto cosine = hn::GatherIndex(df, boxes.cosine, index);
@@ -188,104 +211,103 @@ HWY_INLINE void decide(const Boxes& boxes, const Kept& k, float threshold, const
   yes = hn::Gt(excess, hn::Zero(df));
 }
 
-/// Marks those of `count` boxes dead that kept box `k` suppresses. The list is padded with valid indices.
+/// Takes those of the listed positions out that kept box `k` suppresses. The list has room for a vector more.
 void suppress_listed(const Boxes& boxes, const Kept& kept, std::uint32_t k, const Arbiter& arbiter,
                      std::uint32_t* list, std::size_t count) {
   const DF df;
+  const DU du;
+  const nms::Tiles& tiles = boxes.tiles;
   const std::size_t lanes = hn::Lanes(df);
   for (std::size_t i = 0; i < lanes; ++i) list[count + i] = k;
   for (std::size_t first = 0; first < count; first += lanes) {
     hn::Mask<DF> yes;
     hn::Mask<DF> sure;
     decide(boxes, kept, arbiter.threshold, list + first, yes, sure);
-    alignas(64) std::uint8_t bits_yes[8] = {};
-    alignas(64) std::uint8_t bits_sure[8] = {};
-    hn::StoreMaskBits(df, yes, bits_yes);
-    hn::StoreMaskBits(df, sure, bits_sure);
-    for (std::size_t lane = 0; lane < lanes && first + lane < count; ++lane) {
-      const std::uint32_t other = list[first + lane];
-      const bool is_sure = (bits_sure[lane / 8] >> (lane % 8) & 1) != 0;
-      const bool says_yes = (bits_yes[lane / 8] >> (lane % 8) & 1) != 0;
-      if (is_sure ? says_yes : arbiter.suppresses(k, other)) boxes.dead[other] = 1;
+    const auto listed = hn::FirstN(df, count - first);
+    const auto others = hn::LoadU(du, list + first);
+    alignas(64) std::uint32_t chosen[hn::MaxLanes(df)];
+    const auto taken = hn::And(hn::And(yes, sure), listed);
+    hn::Store(hn::Compress(others, hn::RebindMask(du, taken)), du, chosen);
+    const std::size_t taken_count = hn::CountTrue(df, taken);
+    for (std::size_t i = 0; i < taken_count; ++i) tiles.extent_x[chosen[i]] = nms::HWY_NAMESPACE::kOut;
+    const auto unsure = hn::AndNot(sure, listed);
+    if (hn::AllFalse(df, unsure)) continue;
+    hn::Store(hn::Compress(others, hn::RebindMask(du, unsure)), du, chosen);
+    const std::size_t unsure_count = hn::CountTrue(df, unsure);
+    for (std::size_t i = 0; i < unsure_count; ++i) {
+      if (arbiter.suppresses(tiles.who[k], tiles.who[chosen[i]]))
+        tiles.extent_x[chosen[i]] = nms::HWY_NAMESPACE::kOut;
     }
   }
 }
 
-/// Marks those of boxes [begin, end) dead that kept box `k` suppresses.
-void suppress(const Boxes& boxes, std::uint32_t k, std::uint32_t begin, std::uint32_t end,
-              const Arbiter& arbiter) {
+/// Takes those boxes out that kept box `k` suppresses; itself is out already.
+void suppress(const Boxes& boxes, std::uint32_t k, const Kept& kept, float extent_x, const Arbiter& arbiter) {
   const DF df;
   const DU du;
-  const auto lanes = static_cast<std::uint32_t>(hn::Lanes(df));
-  constexpr std::size_t kListed = 512;
+  const nms::Tiles& tiles = boxes.tiles;
+  constexpr std::size_t kListed = 256;
   alignas(64) std::uint32_t list[kListed + 2 * hn::MaxLanes(df)];
   std::size_t count = 0;
-  const Kept kept(boxes, k);
-  const auto zero = hn::Zero(df);
+  const auto two = hn::Set(df, 2.0F);
   const auto gain = hn::Set(df, 1 + arbiter.threshold);
   const auto share = hn::Set(df, arbiter.threshold * (1 - kSlack));
-  for (std::uint32_t i = begin; i < end; i += lanes) {
-    const auto extent_x = hn::LoadU(df, boxes.extent_x + i);
-    const auto extent_y = hn::LoadU(df, boxes.extent_y + i);
-    const auto apart_x = hn::Abs(hn::Sub(hn::LoadU(df, boxes.x + i), kept.x));
-    const auto apart_y = hn::Abs(hn::Sub(hn::LoadU(df, boxes.y + i), kept.y));
-    const auto near_x = hn::Sub(hn::Add(extent_x, kept.extent_x), apart_x);
-    const auto near_y = hn::Sub(hn::Add(extent_y, kept.extent_y), apart_y);
-    // Written so that NaN, from numbers near the largest float, counts as near.
-    const auto far = hn::Or(hn::Le(near_x, zero), hn::Le(near_y, zero));
-    if (hn::AllTrue(df, far)) continue;
-    // The overlap is at most that of the upright frames and at most the smaller area.
-    const auto area = hn::LoadU(df, boxes.area + i);
-    const auto two = hn::Set(df, 2.0F);
-    const auto shared_x = hn::Min(near_x, hn::Mul(two, hn::Min(extent_x, kept.extent_x)));
-    const auto shared_y = hn::Min(near_y, hn::Mul(two, hn::Min(extent_y, kept.extent_y)));
-    const auto most = hn::Min(hn::Mul(shared_x, shared_y), hn::Min(area, kept.area));
-    const auto below =
-        hn::Lt(hn::MulAdd(most, gain, hn::Set(df, kTiny)), hn::Mul(share, hn::Add(area, kept.area)));
-    const auto close = hn::AndNot(hn::Or(far, below), hn::FirstN(df, end - i));
-    if (hn::AllFalse(df, close)) continue;
-    const std::size_t before = count;
-    count += hn::CompressStore(hn::Iota(du, i), hn::RebindMask(du, close), du, list + count);
-    std::size_t alive = before;
-    for (std::size_t j = before; j < count; ++j) {
-      list[alive] = list[j];
-      alive += boxes.dead[list[j]] == 0 ? 1 : 0;
-    }
-    count = alive;
-    if (count > kListed - lanes) {
-      suppress_listed(boxes, kept, k, arbiter, list, count);
-      count = 0;
-    }
-  }
+  nms::HWY_NAMESPACE::visit_near(
+      tiles, tiles.x[k], tiles.y[k], extent_x, tiles.extent_y[k], [&](std::uint32_t i) {
+        const auto other_x = hn::LoadU(df, tiles.extent_x + i);
+        const auto other_y = hn::LoadU(df, tiles.extent_y + i);
+        const auto apart_x = hn::Abs(hn::Sub(hn::LoadU(df, tiles.x + i), kept.x));
+        const auto apart_y = hn::Abs(hn::Sub(hn::LoadU(df, tiles.y + i), kept.y));
+        const auto near_x = hn::Sub(hn::Add(other_x, kept.extent_x), apart_x);
+        const auto near_y = hn::Sub(hn::Add(other_y, kept.extent_y), apart_y);
+        // Written so that NaN, from numbers near the largest float, counts as near.
+        const auto far = hn::Or(hn::Le(near_x, hn::Zero(df)), hn::Le(near_y, hn::Zero(df)));
+        // The overlap is at most that of the upright frames and at most the smaller area.
+        const auto area = hn::LoadU(df, boxes.area + i);
+        const auto shared_x = hn::Min(near_x, hn::Mul(two, hn::Min(other_x, kept.extent_x)));
+        const auto shared_y = hn::Min(near_y, hn::Mul(two, hn::Min(other_y, kept.extent_y)));
+        const auto most = hn::Min(hn::Mul(shared_x, shared_y), hn::Min(area, kept.area));
+        const auto below =
+            hn::Lt(hn::MulAdd(most, gain, hn::Set(df, kTiny)), hn::Mul(share, hn::Add(area, kept.area)));
+        const auto close = hn::Not(hn::Or(far, below));
+        hn::StoreU(hn::Compress(hn::Iota(du, i), hn::RebindMask(du, close)), du, list + count);
+        count += hn::CountTrue(df, close);
+        if (count <= kListed) return;
+        suppress_listed(boxes, kept, k, arbiter, list, count);
+        count = 0;
+      });
   if (count > 0) suppress_listed(boxes, kept, k, arbiter, list, count);
 }
 
-/// Keeps the boxes of [begin, end) that no kept one suppresses, at most `most`.
-void sweep(const Boxes& boxes, nms::Candidates::Range range, std::int64_t most, const Arbiter& arbiter,
-           nms::Candidates& candidates, Parallel& parallel) {
-  constexpr std::uint32_t kBlock = 64;
-  // Pairs that take about 30 µs.
-  constexpr std::int64_t kGrainPairs = 150000;
+/// Keeps the boxes of a group that no kept one suppresses, at most `most`.
+void sweep(const nms::Problem& problem, std::int64_t b, const Columns& columns, nms::Candidates::Range group,
+           float threshold, std::int64_t most, nms::Candidates& candidates) {
+  Boxes boxes(problem.places());
+  nms::Tiles& tiles = boxes.tiles;
+  double inverse_sizes = 0;
+  for (std::uint32_t i = 0; i < group.size(); ++i) {
+    const float* const box = problem.box(b, candidates.row_at(group.begin + i));
+    boxes.given[0][i] = box[columns.x];
+    boxes.given[1][i] = box[columns.y];
+    boxes.given[2][i] = box[columns.dx] / 2;
+    boxes.given[3][i] = box[columns.dy] / 2;
+    boxes.given[4][i] = box[columns.yaw];
+    inverse_sizes += 2 / (static_cast<double>(box[columns.dx]) + box[columns.dy]);
+  }
+  const auto cell = static_cast<float>(group.size() / inverse_sizes);
+  nms::HWY_NAMESPACE::order_by_place(tiles, boxes.given[0], boxes.given[1], group.size(), cell);
+  complete(boxes, group.size());
+  const Arbiter arbiter{problem, candidates, b, group.begin, threshold};
   std::int64_t total = 0;
-  for (std::uint32_t block = range.begin; block < range.end && total < most; block += kBlock) {
-    const std::uint32_t block_end = std::min(block + kBlock, range.end);
-    std::uint32_t kept[kBlock];
-    std::int64_t count = 0;
-    for (std::uint32_t i = block; i < block_end && total < most; ++i) {
-      if (boxes.dead[i] != 0) continue;
-      candidates.keep(i);
-      kept[count++] = i;
-      ++total;
-      suppress(boxes, i, i + 1, block_end, arbiter);
-    }
-    if (count == 0 || total == most) continue;
-    parallel.for_ranges(range.end - block_end, kGrainPairs / count,
-                        [&](std::int64_t begin, std::int64_t end) {
-                          for (std::int64_t i = 0; i < count; ++i) {
-                            suppress(boxes, kept[i], block_end + static_cast<std::uint32_t>(begin),
-                                     block_end + static_cast<std::uint32_t>(end), arbiter);
-                          }
-                        });
+  for (std::uint32_t i = 0; i < group.size() && total < most; ++i) {
+    const std::uint32_t k = tiles.at[i];
+    const float extent_x = tiles.extent_x[k];
+    if (extent_x < 0) continue;
+    candidates.keep(group.begin + i);
+    ++total;
+    const Kept kept(boxes, k);
+    tiles.extent_x[k] = nms::HWY_NAMESPACE::kOut;
+    suppress(boxes, k, kept, extent_x, arbiter);
   }
 }
 
@@ -296,30 +318,7 @@ HWY_AFTER_NAMESPACE();
 namespace tarmac::ops::rotated_nms_kernels {
 namespace {
 
-HWY_EXPORT(complete);
 HWY_EXPORT(sweep);
-
-constexpr std::size_t kMostLanes = 16;
-
-std::size_t bytes_of(std::int64_t places) {
-  return (static_cast<std::size_t>(places) + kMostLanes) * (Boxes::kFloats * sizeof(float) + 1);
-}
-
-Boxes place_boxes(std::byte* memory, std::int64_t places) {
-  const auto count = static_cast<std::size_t>(places) + kMostLanes;
-  auto* const floats = reinterpret_cast<float*>(memory);
-  return {.x = floats,
-          .y = floats + count,
-          .half_dx = floats + 2 * count,
-          .half_dy = floats + 3 * count,
-          .yaw = floats + 4 * count,
-          .cosine = floats + 5 * count,
-          .sine = floats + 6 * count,
-          .extent_x = floats + 7 * count,
-          .extent_y = floats + 8 * count,
-          .area = floats + 9 * count,
-          .dead = reinterpret_cast<std::uint8_t*>(floats + Boxes::kFloats * count)};
-}
 
 class Cpu final : public Kernel {
  public:
@@ -328,59 +327,27 @@ class Cpu final : public Kernel {
   Status run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
              Parallel& parallel) const override {
     const nms::Problem problem(inputs);
-    const nms::Selection selection(problem, outputs);
-    nms::Fast{settings_.options, problem, selection}.run(
-        bytes_of(problem.places()),
-        [&](std::int64_t b, std::uint32_t row) { return is_sound(box_at(problem, b, row)); },
-        [&](std::int64_t b, nms::Candidates& candidates, std::byte* memory, Parallel& threads) {
-          solve(problem, b, candidates, place_boxes(memory, problem.places()), threads);
+    const nms::Options& options = settings_.options;
+    const Columns columns = problem.columns() == 5 ? Columns{0, 1, 2, 3, 4} : Columns{0, 1, 3, 4, 6};
+    nms::run_fast(
+        options, problem, nms::Selection(problem, outputs),
+        [&](std::int64_t b, std::uint32_t n) {
+          const float* const box = problem.box(b, n);
+          const float sum =
+              box[columns.x] + box[columns.y] + box[columns.dx] + box[columns.dy] + box[columns.yaw];
+          if (!(sum - sum == 0))
+            return is_sound(box_at(problem, b, n));  // some number or their sum is not finite
+          return box[columns.dx] > 0 && box[columns.dy] > 0;
+        },
+        [&](std::int64_t b, nms::Candidates::Range group, nms::Candidates& candidates) {
+          HWY_DYNAMIC_DISPATCH(sweep)
+          (problem, b, columns, group, settings_.iou_threshold, options.max_boxes, candidates);
         },
         parallel);
     return {};
   }
 
  private:
-  void solve(const nms::Problem& problem, std::int64_t b, nms::Candidates& candidates, const Boxes& boxes,
-             Parallel& parallel) const {
-    constexpr std::int64_t kGrain = 8192;
-    // Rounded to whole vectors, so that two threads never write the same box.
-    const std::int64_t vectors = (std::int64_t{candidates.size()} + kMostLanes - 1) / kMostLanes;
-    parallel.for_ranges(vectors, kGrain / kMostLanes, [&](std::int64_t first, std::int64_t last) {
-      const auto begin = static_cast<std::uint32_t>(first * kMostLanes);
-      const auto end = static_cast<std::uint32_t>(last * kMostLanes);
-      for (std::uint32_t i = begin; i < end; ++i) {
-        const RotatedBox box =
-            i < candidates.size() ? box_at(problem, b, candidates.row_at(i)) : RotatedBox{};
-        boxes.x[i] = static_cast<float>(box.x);
-        boxes.y[i] = static_cast<float>(box.y);
-        boxes.half_dx[i] = static_cast<float>(box.dx / 2);
-        boxes.half_dy[i] = static_cast<float>(box.dy / 2);
-        boxes.yaw[i] = static_cast<float>(box.yaw);
-        boxes.dead[i] = 0;
-      }
-      HWY_DYNAMIC_DISPATCH(complete)(boxes, begin, end);
-    });
-    const Arbiter arbiter{problem, candidates, b, settings_.iou_threshold};
-    const auto groups = candidates.groups();
-    if (groups.size() == 1) {
-      HWY_DYNAMIC_DISPATCH(sweep)
-      (boxes, groups[0], settings_.options.max_boxes, arbiter, candidates, parallel);
-      return;
-    }
-    const std::int64_t per_group =
-        groups.empty() ? 1 : candidates.size() / static_cast<std::int64_t>(groups.size());
-    parallel.for_ranges(static_cast<std::int64_t>(groups.size()),
-                        256 / std::max<std::int64_t>(per_group, 1) + 1,
-                        [&](std::int64_t begin, std::int64_t end) {
-                          Serial serial;
-                          for (std::int64_t g = begin; g < end; ++g) {
-                            HWY_DYNAMIC_DISPATCH(sweep)
-                            (boxes, groups[static_cast<std::size_t>(g)], settings_.options.max_boxes, arbiter,
-                             candidates, serial);
-                          }
-                        });
-  }
-
   Settings settings_;
 };
 

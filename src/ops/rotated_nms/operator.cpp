@@ -33,12 +33,9 @@ Result<Settings> read_settings(const Attributes& attributes) {
 }
 
 RotatedBox box_at(const nms::Problem& problem, std::int64_t b, std::int64_t n) {
-  if (problem.columns() == 5) {
-    return {problem.box(b, n, 0), problem.box(b, n, 1), problem.box(b, n, 2), problem.box(b, n, 3),
-            problem.box(b, n, 4)};
-  }
-  return {problem.box(b, n, 0), problem.box(b, n, 1), problem.box(b, n, 3), problem.box(b, n, 4),
-          problem.box(b, n, 6)};
+  const float* const box = problem.box(b, n);
+  if (problem.columns() == 5) return {box[0], box[1], box[2], box[3], box[4]};
+  return {box[0], box[1], box[3], box[4], box[6]};
 }
 
 }  // namespace rotated_nms_kernels

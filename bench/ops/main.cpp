@@ -23,15 +23,12 @@ std::vector<CaseMaker> all_cases() {
   const std::vector<std::vector<CaseMaker>> operators = {
       bevformer_encoder_cases(),
       camera_preprocess_cases(),
+      multi_scale_deformable_attention_cases(),
       pillar_scatter_cases(),
       rotated_nms_cases(),
   };
   std::vector<CaseMaker> all;
   for (const auto& cases : operators) all.insert(all.end(), cases.begin(), cases.end());
-  for (const auto& cases_of :
-       {bevformer_encoder_cases, multi_scale_deformable_attention_cases, pillar_scatter_cases}) {
-    for (CaseMaker& maker : cases_of()) all.push_back(std::move(maker));
-  }
   return all;
 }
 

@@ -39,10 +39,12 @@ struct CaseMaker {
 };
 
 // One function for each operator, in its own file here; rows in main.cpp.
+std::vector<CaseMaker> bev_pool_cases();
 std::vector<CaseMaker> bevformer_encoder_cases();
 std::vector<CaseMaker> camera_preprocess_cases();
 std::vector<CaseMaker> multi_scale_deformable_attention_cases();
 std::vector<CaseMaker> pillar_scatter_cases();
 std::vector<CaseMaker> rotated_nms_cases();
+std::vector<CaseMaker> voxelize_cases();
 
 }  // namespace tarmac::bench

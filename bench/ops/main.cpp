@@ -21,11 +21,13 @@ using Json = nlohmann::ordered_json;
 
 std::vector<CaseMaker> all_cases() {
   const std::vector<std::vector<CaseMaker>> operators = {
+      bev_pool_cases(),
       bevformer_encoder_cases(),
       camera_preprocess_cases(),
       multi_scale_deformable_attention_cases(),
       pillar_scatter_cases(),
       rotated_nms_cases(),
+      voxelize_cases(),
   };
   std::vector<CaseMaker> all;
   for (const auto& cases : operators) all.insert(all.end(), cases.begin(), cases.end());

@@ -1,18 +1,22 @@
 #include "ops/registry.h"
 
+#include "ops/bev_pool/operator.h"
 #include "ops/camera_preprocess/operator.h"
 #include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/pillar_scatter/operator.h"
 #include "ops/rotated_nms/operator.h"
+#include "ops/voxelize/operator.h"
 
 namespace tarmac::ops {
 
 const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
+      &bev_pool(),
       &camera_preprocess(),
       &multi_scale_deformable_attention(),
       &pillar_scatter(),
       &rotated_nms(),
+      &voxelize(),
   };
   return operators;
 }

@@ -6,25 +6,15 @@
 #include <limits>
 #include <map>
 
-#include "ops/floats.h"
 #include "ops/integers.h"
 #include "ops/shapes.h"
+#include "ops/widened.h"
 
 namespace tarmac::ops::nms {
 namespace {
 
 const std::vector<DType> kFloats = {DType::kFloat32, DType::kFloat16, DType::kBFloat16};
 const std::vector<DType> kIntegers = {DType::kInt32, DType::kInt64};
-
-/// The numbers themselves, or widened into a slot of scratch memory.
-const float* widened(const ConstTensorView& tensor, std::size_t slot) {
-  if (tensor.dtype == DType::kFloat32) return tensor.as<float>();
-  const std::int64_t count = tensor.count();
-  auto* const floats =
-      reinterpret_cast<float*>(scratch(static_cast<std::size_t>(count) * sizeof(float), slot));
-  for (std::int64_t i = 0; i < count; ++i) floats[i] = float_at(tensor, i);
-  return floats;
-}
 
 }  // namespace
 

@@ -1,7 +1,6 @@
 #include "ops/nms_candidates.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "ops/scratch_layout.h"
@@ -68,12 +67,6 @@ struct Layout {
   ScratchArray<std::uint8_t> kept;
 };
 
-/// Unsigned numbers that rise as the float falls; −0 is 0.
-std::uint32_t falling(float score) {
-  const auto bits = std::bit_cast<std::uint32_t>(score + 0.0F);
-  return (bits & 0x80000000U) != 0 ? bits : ~(bits | 0x80000000U);
-}
-
 }  // namespace
 
 Candidates::Candidates(const Problem& problem, std::int64_t b) : problem_(problem), b_(b) {
@@ -101,7 +94,7 @@ void Candidates::collect(const Options& options) {
 
 void Candidates::sort(const Options& options) {
   const float* const scores = problem_.scores(b_);
-  for (std::uint32_t i = 0; i < size_; ++i) grouped_[i] = std::uint64_t{falling(scores[place_[i]])} << 32 | i;
+  for (std::uint32_t i = 0; i < size_; ++i) grouped_[i] = falling_key(scores[place_[i]], i);
   sort_by_upper_half(grouped_, other_, size_);
   for (std::uint32_t rank = 0; rank < size_; ++rank) {
     by_rank_[rank] = static_cast<std::uint32_t>(grouped_[rank]);

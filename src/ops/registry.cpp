@@ -1,7 +1,9 @@
 #include "ops/registry.h"
 
 #include "ops/bev_pool/operator.h"
+#include "ops/box_decode_3d/operator.h"
 #include "ops/camera_preprocess/operator.h"
+#include "ops/circle_nms/operator.h"
 #include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/pillar_scatter/operator.h"
 #include "ops/rotated_nms/operator.h"
@@ -12,7 +14,9 @@ namespace tarmac::ops {
 const std::vector<const Operator*>& all_operators() {
   static const std::vector<const Operator*> operators = {
       &bev_pool(),
+      &box_decode_3d(),
       &camera_preprocess(),
+      &circle_nms(),
       &multi_scale_deformable_attention(),
       &pillar_scatter(),
       &rotated_nms(),

@@ -40,10 +40,27 @@ enum class ResizeMode {
 /// Values in the order of the decoded channels; gray uses the first.
 using PadValue = std::array<std::uint8_t, 3>;
 
+/// A camera's frames as they lie in memory, instead of picture files.
+struct RawFormat {
+  PixelFormat format = PixelFormat::kNv12;
+  int height = 0;
+  int width = 0;
+  int row_bytes = 0;  ///< From one row to the next, of both planes of NV12.
+  YuvMatrix matrix = YuvMatrix::kBt601;
+  YuvRange range = YuvRange::kLimited;
+};
 /// Decodes to 8 bits a channel. An EXIF orientation is ignored (as cv2.IMREAD_COLOR |
 /// cv2.IMREAD_IGNORE_ORIENTATION).
 struct DecodeStep {
   ColorOrder color = ColorOrder::kRGB;
+  std::optional<RawFormat> raw{};  ///< Absent: picture files.
+};
+/// Straightens what the lens bent; outside the camera's picture lies black. The size stays, and must be that
+/// which the camera was calibrated for.
+struct UndistortStep {
+  int height = 0;
+  int width = 0;
+  Lens lens;
 };
 struct ResizeStep {
   int height = 0;
@@ -73,17 +90,27 @@ struct NormalizeStep {
   std::vector<double> mean;
   std::vector<double> std;
 };
-using PreprocessStep = std::variant<DecodeStep, ResizeStep, CropStep, PadStep, NormalizeStep>;
+using PreprocessStep = std::variant<DecodeStep, UndistortStep, ResizeStep, CropStep, PadStep, NormalizeStep>;
+
+/// How undistortion, resizing and colours come together.
+enum class Geometry {
+  kOpenCv,  ///< Step by step, as OpenCV's functions do, rounded to 8 bits after each.
+  kFused,   ///< One bilinear interpolation of the camera's own values, not rounded before the normalisation.
+};
 
 struct InputSpec {
   std::string name;
   std::vector<InputDim> shape;
   DType dtype = DType::kFloat32;
   Layout layout = Layout::kNone;
-  /// Empty when the input takes ready tensors; otherwise decode comes first, normalize (if any) last.
+  Geometry geometry = Geometry::kOpenCv;
+  /// Empty when the input takes ready tensors; otherwise decode comes first, undistort (if any) second,
+  /// normalize (if any) last.
   std::vector<PreprocessStep> preprocess;
 
   [[nodiscard]] bool is_picture() const { return !preprocess.empty(); }
+  /// Whether its files are a camera's frames instead of pictures.
+  [[nodiscard]] bool is_raw() const;
 };
 
 enum class DataKind {
@@ -196,6 +223,11 @@ const char* to_string(Layout layout);
 const char* to_string(ColorOrder color);
 const char* to_string(Interpolation interpolation);
 const char* to_string(ResizeMode mode);
+const char* to_string(PixelFormat format);
+const char* to_string(YuvMatrix matrix);
+const char* to_string(YuvRange range);
+const char* to_string(LensModel model);
+const char* to_string(Geometry geometry);
 const char* to_string(EvaluationMetric metric);
 const char* to_string(PrecisionMode mode);
 const char* to_string(CalibrationMethod method);

@@ -131,8 +131,9 @@ Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source
     }
     dataset.picture_input_ = contract.inputs[0].name;
     TARMAC_TRY(dataset.preprocessor_, Preprocessor::make(contract.inputs[0]));
-    TARMAC_TRY(PictureList list, source.kind == DataKind::kFolder ? list_folder(source, contract.labels)
-                                                                  : read_list(source, contract.labels));
+    TARMAC_TRY(PictureList list, source.kind == DataKind::kFolder
+                                     ? list_folder(source, contract.labels, contract.inputs[0].is_raw())
+                                     : read_list(source, contract.labels));
     dataset.items_ = std::move(list.items);
     dataset.ignored_files_ = list.ignored_files;
   }

@@ -26,7 +26,23 @@ std::string list(const char* name, const std::vector<double>& values) {
   return text;
 }
 
-std::string describe(const DecodeStep& step) { return std::string("decode ") + to_string(step.color); }
+std::string describe(const DecodeStep& step) {
+  std::string text = std::string("decode ") + to_string(step.color);
+  if (!step.raw) return text;
+  const RawFormat& raw = *step.raw;
+  text += std::string(" ") + to_string(raw.format) + " " + size(raw.height, raw.width) + " rows of " +
+          std::to_string(raw.row_bytes);
+  const bool yuv = raw.format == PixelFormat::kNv12 || raw.format == PixelFormat::kYuyv;
+  return yuv ? text + " " + to_string(raw.matrix) + " " + to_string(raw.range) : text;
+}
+
+std::string describe(const UndistortStep& step) {
+  const auto numbers = [](const Intrinsics& of) { return std::vector<double>{of.fx, of.fy, of.cx, of.cy}; };
+  const Lens& lens = step.lens;
+  return std::string("undistort ") + to_string(lens.model) + " " + size(step.height, step.width) +
+         list(" from", numbers(lens.camera)) + list(" to", numbers(lens.undistorted)) +
+         list(" by", {lens.coefficients.begin(), lens.coefficients.end()});
+}
 
 std::string describe(const ResizeStep& step) {
   return "resize " + size(step.height, step.width) + " " + to_string(step.interpolation) + " " +
@@ -54,6 +70,7 @@ std::string describe_preprocess(const InputSpec& input) {
   for (const PreprocessStep& step : input.preprocess) {
     text += std::visit([](const auto& typed) { return describe(typed); }, step) + "; ";
   }
+  if (input.geometry == Geometry::kFused) text += "geometry fused; ";
   return text + to_string(input.dtype) + " " + to_string(input.layout);
 }
 

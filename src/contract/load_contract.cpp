@@ -57,6 +57,11 @@ Result<Contract> parse_sections(const Field& root) {
 
 }  // namespace
 
+bool InputSpec::is_raw() const {
+  const auto* decode = is_picture() ? std::get_if<DecodeStep>(&preprocess.front()) : nullptr;
+  return decode != nullptr && decode->raw.has_value();
+}
+
 const InputSpec* Contract::find_input(std::string_view input_name) const {
   const auto found = std::find_if(inputs.begin(), inputs.end(),
                                   [&](const InputSpec& input) { return input.name == input_name; });

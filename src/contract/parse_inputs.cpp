@@ -35,7 +35,7 @@ Result<std::vector<InputDim>> parse_shape(const Field& field) {
 }
 
 Result<InputSpec> parse_input(const std::string& name, const Field& field) {
-  TARMAC_CHECK_OK(field.allow_keys({"shape", "dtype", "layout", "preprocess"}));
+  TARMAC_CHECK_OK(field.allow_keys({"shape", "dtype", "layout", "geometry", "preprocess"}));
   InputSpec input;
   input.name = name;
   TARMAC_TRY(const Field shape, field.require("shape"));
@@ -53,6 +53,11 @@ Result<InputSpec> parse_input(const std::string& name, const Field& field) {
   const auto preprocess = field.find("preprocess");
   if (preprocess && !layout) {
     return preprocess->error("preprocess needs the key 'layout' beside it; allowed: NCHW, NHWC");
+  }
+  if (const auto geometry = field.find("geometry")) {
+    if (!preprocess)
+      return geometry->error("geometry says how preprocess is done; add it or remove geometry");
+    TARMAC_TRY(input.geometry, geometry->choice(kGeometryWords));
   }
   if (preprocess) TARMAC_CHECK_OK(parse_preprocess(*preprocess, input));
   return input;

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contract/parse_camera.h"
+#include "contract/preprocess_geometry.h"
 #include "contract/sections.h"
 #include "contract/words.h"
 
@@ -12,6 +14,7 @@ constexpr std::size_t kMaxSteps = 16;
 
 /// What is known about the picture after the steps read so far; an unset side depends on the picture.
 struct Progression {
+  int steps = 0;
   bool decoded = false;
   bool normalized = false;
   int channels = 0;
@@ -41,11 +44,25 @@ Result<PadValue> parse_pad_value(const Field& field, int channels) {
 }
 
 Result<PreprocessStep> parse_decode(const Field& field, Progression& state) {
-  TARMAC_CHECK_OK(field.allow_keys({"color"}));
+  TARMAC_CHECK_OK(field.allow_keys({"color", "format", "size", "row_bytes", "yuv_matrix", "yuv_range"}));
   TARMAC_TRY(const Field color, field.require("color"));
   DecodeStep step;
   TARMAC_TRY(step.color, color.choice(kColorWords));
+  TARMAC_TRY(step.raw, parse_raw_format(field));
+  if (step.raw) std::tie(state.height, state.width) = std::pair(step.raw->height, step.raw->width);
   state.channels = step.color == ColorOrder::kGray ? 1 : 3;
+  return PreprocessStep(step);
+}
+
+Result<PreprocessStep> parse_undistort_step(const Field& field, Progression& state) {
+  TARMAC_TRY(const UndistortStep step, parse_undistort(field));
+  if (state.height && (step.height != *state.height || step.width != *state.width)) {
+    return field.error("the camera was calibrated for " + std::to_string(step.height) + " x " +
+                       std::to_string(step.width) + ", but the frames are " + std::to_string(*state.height) +
+                       " high and " + std::to_string(*state.width) + " wide");
+  }
+  state.height = step.height;
+  state.width = step.width;
   return PreprocessStep(step);
 }
 
@@ -148,7 +165,7 @@ Result<PreprocessStep> parse_normalize(const Field& field, Progression& state) {
 }
 
 Result<PreprocessStep> parse_step(const std::string& name, const Field& field, Progression& state) {
-  static constexpr std::string_view kNames[] = {"decode", "resize", "crop", "pad", "normalize"};
+  static constexpr std::string_view kNames[] = {"decode", "undistort", "resize", "crop", "pad", "normalize"};
   if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) {
     const std::string_view near = closest_word(name, kNames);
     return field.error("found the unknown step " + quote(name) + "; " +
@@ -160,8 +177,12 @@ Result<PreprocessStep> parse_step(const std::string& name, const Field& field, P
   if (state.decoded && name == "decode")
     return field.error("decode stands here again; it is allowed once, as the first step");
   if (state.normalized) return field.error(name + " stands after normalize; normalize must be the last step");
+  if (name == "undistort" && state.steps != 1)
+    return field.error("undistort stands after another step; it must follow decode");
+  ++state.steps;
   state.decoded = true;
   if (name == "decode") return parse_decode(field, state);
+  if (name == "undistort") return parse_undistort_step(field, state);
   if (name == "resize") return parse_resize(field, state);
   if (name == "crop") return parse_crop(field, state);
   if (name == "pad") return parse_pad(field, state);
@@ -219,6 +240,7 @@ Status parse_preprocess(const Field& field, InputSpec& input) {
     if (step.size() != 1) return element.wrong("one step, such as decode: {color: RGB}");
     TARMAC_TRY(input.preprocess.emplace_back(), parse_step(step[0].first, step[0].second, state));
   }
+  if (const auto possible = check_geometry(input); !possible) return field.error(possible.error().message);
   return check_result(field, input, state);
 }
 

@@ -42,14 +42,16 @@ Result<Picture> read_picture(const std::filesystem::path& path) {
   return picture;
 }
 
-bool has_picture_extension(const std::filesystem::path& path) {
-  static constexpr std::string_view kExtensions[] = {".jpg",  ".jpeg", ".png", ".bmp",
-                                                     ".webp", ".ppm",  ".pgm"};
+bool has_extension(const std::filesystem::path& path, std::initializer_list<std::string_view> extensions) {
   std::string extension = path.extension().string();
   for (char& c : extension) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return std::find(std::begin(kExtensions), std::end(kExtensions), extension) != std::end(kExtensions);
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+bool has_picture_extension(const std::filesystem::path& path) {
+  return has_extension(path, {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm"});
 }
 
 }  // namespace tarmac

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "tarmac/result.h"
 
@@ -48,6 +50,9 @@ Result<Picture> decode_picture(std::span<const std::byte> file);
 
 /// decode_picture() of a file; errors carry its path as context, also kNotFound and kIo.
 Result<Picture> read_picture(const std::filesystem::path& path);
+
+/// Whether the name ends with one of these, given in lower case, in any case.
+bool has_extension(const std::filesystem::path& path, std::initializer_list<std::string_view> extensions);
 
 /// Whether the name ends as a picture's does: .jpg .jpeg .png .bmp .webp .ppm .pgm, in any case.
 bool has_picture_extension(const std::filesystem::path& path);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "contract/field.h"
 #include "contract/picture.h"
+#include "contract/raw_frame.h"
 
 namespace tarmac {
 namespace {
@@ -49,7 +50,8 @@ Error cannot_list(const fs::path& folder, const std::error_code& failed) {
 
 }  // namespace
 
-Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels) {
+Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels,
+                                bool frames) {
   PictureList list;
   std::error_code failed;
   fs::recursive_directory_iterator entries(source.path, fs::directory_options::follow_directory_symlink,
@@ -68,7 +70,7 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
       return make_error(ErrorCode::kResourceExhausted, "found more than ten million files", {},
                         source.path.string());
     }
-    if (has_picture_extension(entries->path())) {
+    if (frames ? has_frame_extension(entries->path()) : has_picture_extension(entries->path())) {
       list.items.push_back(DataItem{entries->path(), -1, -1});
     } else {
       ++list.ignored_files;
@@ -76,10 +78,12 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
   }
   if (failed) return cannot_list(source.path, failed);
   if (list.items.empty()) {
-    return make_error(ErrorCode::kNotFound,
-                      "found no pictures (and " + std::to_string(list.ignored_files) +
-                          " other files); expected .jpg, .jpeg, .png, .bmp, .webp, .ppm or .pgm",
-                      {}, source.path.string());
+    return make_error(
+        ErrorCode::kNotFound,
+        std::string("found no ") + (frames ? "frames" : "pictures") + " (and " +
+            std::to_string(list.ignored_files) + " other files); expected " +
+            (frames ? ".nv12, .yuyv, .yuv or .raw" : ".jpg, .jpeg, .png, .bmp, .webp, .ppm or .pgm"),
+        {}, source.path.string());
   }
   // Folders are listed in no order; the order of samples must be the same on every machine.
   std::sort(list.items.begin(), list.items.end(),

@@ -24,10 +24,12 @@ struct PictureList {
   std::size_t ignored_files = 0;  ///< Files in the folder that are no pictures by their names.
 };
 
-/// Every picture below source.path, sorted by path; links are followed. Labels are matched to `labels`.
-/// Errors: kNotFound (no folder, no pictures), kInvalidInput (a folder that is no label, pictures beside the
-/// label folders, nesting above 16), kIo, kResourceExhausted above ten million files.
-Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels);
+/// Every picture (with `frames`, every camera frame: raw_frame.h) below source.path, sorted by path; links
+/// are followed. Labels are matched to `labels`. Errors: kNotFound (no folder, no pictures), kInvalidInput (a
+/// folder that is no label, pictures beside the label folders, nesting above 16), kIo, kResourceExhausted
+/// above ten million files.
+Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels,
+                                bool frames = false);
 
 /// The lines of the list source.path, in their order. Errors as list_folder(), with the list's line as
 /// context.

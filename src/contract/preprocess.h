@@ -7,17 +7,19 @@
 #include <span>
 #include <string>
 
-#include "contract/pack.h"
 #include "contract/picture.h"
+#include "contract/preprocess_geometry.h"
 #include "tarmac/contract.h"
 #include "tarmac/result.h"
 #include "tarmac/tensor.h"
 
 namespace tarmac {
 
-/// Runs InputSpec::preprocess. Decoding, gray and resizing have OpenCV's results, geometry that of
-/// contract.h, the last pass that of make_pack_table(). Copyable; const functions may run on several threads
-/// at once. OpenCV's own threads are set to one for the whole process: pictures are what runs in parallel.
+/// Runs InputSpec::preprocess. With Geometry::kOpenCv, decoding, gray, undistorting and resizing have
+/// OpenCV's results, geometry that of contract.h, the last pass that of make_pack_table(); with
+/// Geometry::kFused all after decoding is one pass of ops::camera::fuse_frames(). Copyable; const functions
+/// may run on several threads at once. OpenCV's own threads are set to one for the whole process: pictures
+/// are what runs in parallel.
 class Preprocessor {
  public:
   /// kInvalidInput when the input is not a picture or its steps do not make one (load_contract() checks the
@@ -29,17 +31,22 @@ class Preprocessor {
   [[nodiscard]] Result<Tensor> run(const std::filesystem::path& picture) const;
   /// From a camera's pixels.
   [[nodiscard]] Result<Tensor> run(const PictureView& picture) const;
-  /// From the content of a picture file.
+  /// From a camera's frame, of the form that the decode step names; blue green red where it names none.
+  [[nodiscard]] Result<Tensor> run(const ops::camera::FrameView& frame) const;
+  /// From the content of a picture's or frame's file.
   [[nodiscard]] Result<Tensor> run_encoded(std::span<const std::byte> file) const;
 
   /// Writes one sample into `out`, a slice of a batch: exactly sample_bytes() of the shape the picture comes
   /// to, aligned for the dtype; kInvalidInput otherwise.
   Status run_into(const PictureView& picture, std::span<std::byte> out) const;
+  Status run_into(const ops::camera::FrameView& frame, std::span<std::byte> out) const;
   Status run_into(const std::filesystem::path& picture, std::span<std::byte> out) const;
 
   /// Shape of one sample with its batch size 1; empty when it depends on the picture.
   [[nodiscard]] const std::optional<Shape>& output_shape() const { return output_shape_; }
-  [[nodiscard]] DType dtype() const { return table_.dtype; }
+  [[nodiscard]] DType dtype() const { return dtype_; }
+  /// Whether the file's name is one of those that this reads: a picture's, or a frame's.
+  [[nodiscard]] bool reads(const std::filesystem::path& path) const;
 
   /// Everything that decides the result, on one line; equal text means equal results.
   [[nodiscard]] const std::string& description() const { return description_; }
@@ -49,12 +56,16 @@ class Preprocessor {
  private:
   Preprocessor() = default;
   [[nodiscard]] Shape shape_of(int height, int width) const;
+  [[nodiscard]] Status check(const ops::camera::FrameView& frame) const;
+  template <typename T, typename Use>
+  [[nodiscard]] Result<T> with_file(const std::filesystem::path& path, const Use& use) const;
 
-  ColorOrder color_ = ColorOrder::kRGB;
+  std::optional<RawFormat> raw_;
+  std::optional<std::pair<int, int>> source_size_;  ///< Height and width that a camera is calibrated for.
+  DType dtype_ = DType::kFloat32;
   Layout layout_ = Layout::kNCHW;
-  std::vector<PreprocessStep>
-      geometry_;  ///< Resize, crop and pad steps; pad values in the order of the working picture.
-  PackTable table_;
+  int channels_ = 3;
+  std::shared_ptr<const PictureGeometry> geometry_;
   std::optional<Shape> output_shape_;
   std::string description_;
 };

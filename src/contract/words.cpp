@@ -18,6 +18,11 @@ const char* to_string(Layout layout) { return word_of(kLayoutWords, layout); }
 const char* to_string(ColorOrder color) { return word_of(kColorWords, color); }
 const char* to_string(Interpolation interpolation) { return word_of(kInterpolationWords, interpolation); }
 const char* to_string(ResizeMode mode) { return word_of(kResizeModeWords, mode); }
+const char* to_string(PixelFormat format) { return word_of(kPixelFormatWords, format); }
+const char* to_string(YuvMatrix matrix) { return word_of(kYuvMatrixWords, matrix); }
+const char* to_string(YuvRange range) { return word_of(kYuvRangeWords, range); }
+const char* to_string(LensModel model) { return word_of(kLensWords, model); }
+const char* to_string(Geometry geometry) { return word_of(kGeometryWords, geometry); }
 const char* to_string(EvaluationMetric metric) { return word_of(kMetricWords, metric); }
 const char* to_string(PrecisionMode mode) { return word_of(kPrecisionWords, mode); }
 const char* to_string(CalibrationMethod method) { return word_of(kMethodWords, method); }

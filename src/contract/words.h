@@ -23,6 +23,18 @@ inline constexpr Choice<Interpolation> kInterpolationWords[] = {{"nearest", Inte
 inline constexpr Choice<ResizeMode> kResizeModeWords[] = {{"stretch", ResizeMode::kStretch},
                                                           {"letterbox", ResizeMode::kLetterbox},
                                                           {"fit_shorter", ResizeMode::kFitShorter}};
+inline constexpr Choice<PixelFormat> kPixelFormatWords[] = {{"nv12", PixelFormat::kNv12},
+                                                            {"yuyv", PixelFormat::kYuyv},
+                                                            {"rgb", PixelFormat::kRgb},
+                                                            {"bgr", PixelFormat::kBgr}};
+inline constexpr Choice<YuvMatrix> kYuvMatrixWords[] = {{"bt601", YuvMatrix::kBt601},
+                                                        {"bt709", YuvMatrix::kBt709}};
+inline constexpr Choice<YuvRange> kYuvRangeWords[] = {{"limited", YuvRange::kLimited},
+                                                      {"full", YuvRange::kFull}};
+inline constexpr Choice<LensModel> kLensWords[] = {{"radial_tangential", LensModel::kRadialTangential},
+                                                   {"fisheye", LensModel::kFisheye}};
+inline constexpr Choice<Geometry> kGeometryWords[] = {{"opencv", Geometry::kOpenCv},
+                                                      {"fused", Geometry::kFused}};
 inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1}};
 inline constexpr Choice<PrecisionMode> kPrecisionWords[] = {{"fp32", PrecisionMode::kFp32},
                                                             {"int8", PrecisionMode::kInt8}};

@@ -93,14 +93,70 @@ constexpr BadContract kBadContracts[] = {
      "8: inputs.image.preprocess: preprocess needs the key 'layout' beside it; allowed: NCHW, NHWC"},
     {"dtype: float32", "dtpye: float32",
      "7: inputs.image: found the unknown key 'dtpye'; did you mean 'dtype'? allowed: shape, dtype, layout, "
-     "preprocess"},
+     "geometry, preprocess"},
+    {"    preprocess:\n", "    geometry: fast\n    preprocess:\n",
+     "9: inputs.image.geometry: found 'fast'; allowed: opencv, fused"},
+    {"    preprocess:\n", "    geometry: fused\n    preprocess:\n",
+     "10: inputs.image.preprocess: geometry fused interpolates linearly, found resize with area; write "
+     "linear, or "
+     "geometry: opencv"},
+    {"color: RGB}", "color: RGB, format: yv12}",
+     "10: inputs.image.preprocess[0].decode.format: found 'yv12'; did you mean 'nv12'? allowed: nv12, yuyv, "
+     "rgb, "
+     "bgr"},
+    {"color: RGB}", "color: RGB, format: nv12}",
+     "10: inputs.image.preprocess[0].decode: the key 'size' is missing; it is mandatory here"},
+    {"color: RGB}", "color: RGB, format: nv12, size: [7, 8]}",
+     "10: inputs.image.preprocess[0].decode.size: nv12 has an even height and width"},
+    {"color: RGB}", "color: RGB, format: yuyv, size: [7, 8], row_bytes: 15}",
+     "10: inputs.image.preprocess[0].decode.row_bytes: found '15'; expected a whole number from 16 to "
+     "1048576"},
+    {"color: RGB}", "color: RGB, format: rgb, size: [7, 8], yuv_range: full}",
+     "10: inputs.image.preprocess[0].decode.yuv_range: yuv_range belongs to nv12 and yuyv; remove it"},
+    {"color: RGB}", "color: RGB, row_bytes: 16}",
+     "10: inputs.image.preprocess[0].decode.row_bytes: row_bytes belongs to a camera's frames; add the key "
+     "'format'"},
+    {"color: RGB}", "color: RGB, format: nv12, size: [64, 64], yuv_matrix: bt709}",
+     "9: inputs.image.preprocess: geometry opencv has only the colours of yuv_matrix bt601 and yuv_range "
+     "limited; "
+     "write geometry: fused"},
+    {"- crop: {size: [64, 40], position: center}",
+     "- undistort: {model: fisheye, size: [64, 64], intrinsics: [9, 9, 5, 5], distortion: [0, 0, 0, 0]}",
+     "12: inputs.image.preprocess[2].undistort: undistort stands after another step; it must follow decode"},
+    {"color: RGB}",
+     "color: RGB}\n      - undistort: {model: fisheye, size: [4, 4], intrinsics: [9, 9, 5], distortion: [0]}",
+     "11: inputs.image.preprocess[1].undistort.intrinsics: found a list of 3; expected a list of four, [fx, "
+     "fy, cx, "
+     "cy] in pixels"},
+    {"color: RGB}",
+     "color: RGB}\n      - undistort: {model: fisheye, size: [4, 4], intrinsics: [9, 9, 5, 5], distortion: "
+     "[0]}",
+     "11: inputs.image.preprocess[1].undistort.distortion: found a list of 1; expected a list of four, [k1, "
+     "k2, k3, "
+     "k4]"},
+    {"color: RGB}",
+     "color: RGB}\n      - undistort: {model: radial_tangential, size: [4, 4], intrinsics: [0, 9, 5, 5], "
+     "distortion: [0, 0, 0, 0]}",
+     "11: inputs.image.preprocess[1].undistort: found the intrinsics 0.000000, 9.000000, 5.000000, 5.000000; "
+     "expected "
+     "finite numbers fx, fy, cx, cy with fx and fy above 0"},
+    {"color: RGB}",
+     "color: RGB}\n      - undistort: {model: radial_tangential, size: [4, 4], intrinsics: [9, 9, 5, 5], "
+     "distortion: [.nan, 0, 0, 0]}",
+     "11: inputs.image.preprocess[1].undistort.distortion[0]: found '.nan'; expected a number"},
+    {"color: RGB}",
+     "color: RGB, format: bgr, size: [4, 6]}\n      - undistort: {model: fisheye, size: [4, 4], intrinsics: "
+     "[9, 9, 5, 5], distortion: [0, 0, 0, 0]}",
+     "11: inputs.image.preprocess[1].undistort: the camera was calibrated for 4 x 4, but the frames are 4 "
+     "high and 6 "
+     "wide"},
     {"- decode: {color: RGB}\n      ", "",
      "10: inputs.image.preprocess[0].resize: resize stands before decode; decode must come first"},
     {"color: RGB", "color: rgb",
      "10: inputs.image.preprocess[0].decode.color: found 'rgb'; did you mean 'RGB'? allowed: RGB, BGR, GRAY"},
     {"color: RGB", "colour: RGB",
      "10: inputs.image.preprocess[0].decode: found the unknown key 'colour'; did you mean 'color'? allowed: "
-     "color"},
+     "color, format, size, row_bytes, yuv_matrix, yuv_range"},
     {"color: RGB", "color: GRAY",
      "11: inputs.image.preprocess[1].resize.pad_value: found a list of 3; expected a list of 1, one value a "
      "channel"},
@@ -111,10 +167,11 @@ constexpr BadContract kBadContracts[] = {
      "10: inputs.image.preprocess[0]: found 'decode'; expected one step, such as decode: {color: RGB}"},
     {"- crop: {size: [64, 40], position: center}", "- crap: {size: [64, 40], position: center}",
      "12: inputs.image.preprocess[2].crap: found the unknown step 'crap'; did you mean 'crop'? allowed: "
-     "decode, resize, crop, pad, normalize"},
+     "decode, undistort, resize, crop, pad, normalize"},
     {"- crop: {size: [64, 40], position: center}", "- rotate: {angle: 90}",
-     "12: inputs.image.preprocess[2].rotate: found the unknown step 'rotate'; allowed: decode, resize, crop, "
-     "pad, normalize"},
+     "12: inputs.image.preprocess[2].rotate: found the unknown step 'rotate'; allowed: decode, undistort, "
+     "resize, "
+     "crop, pad, normalize"},
     {"- crop: {size: [64, 40], position: center}", "- {crop: {size: [64, 40], position: center}, pad: {}}",
      "12: inputs.image.preprocess[2]: found a map of 2; expected one step, such as decode: {color: RGB}"},
     {"size: [64, 64]", "size: [0, 64]",
@@ -192,7 +249,7 @@ constexpr BadContract kBadContracts[] = {
      "15: inputs.image.preprocess[5].crop: crop stands after normalize; normalize must be the last step"},
     {"- normalize:", "- normalise:",
      "14: inputs.image.preprocess[4].normalise: found the unknown step 'normalise'; did you mean "
-     "'normalize'? allowed: decode, resize, crop, pad, normalize"},
+     "'normalize'? allowed: decode, undistort, resize, crop, pad, normalize"},
     {"folder: train", "folder: trian",
      "17: data.calibration.folder: there is no folder 'trian'; correct the path or put the pictures there"},
     {"folder: train", "folder: train, root: train",

@@ -47,6 +47,45 @@ TEST(LoadContract, ReadsModelInputsAndPreprocessing) {
   EXPECT_THAT(normalize.mean, testing::ElementsAre(0.5, 0.4, 0.3));
 }
 
+TEST(LoadContract, ReadsACameraAndItsGeometry) {
+  constexpr const char* kCamera = R"(version: 1
+name: front
+model: model.onnx
+inputs:
+  image:
+    shape: [1, 3, 480, 800]
+    dtype: float32
+    layout: NCHW
+    geometry: fused
+    preprocess:
+      - decode: {color: BGR, format: nv12, size: [1080, 1920], row_bytes: 2048, yuv_matrix: bt709, yuv_range: full}
+      - undistort:
+          model: radial_tangential
+          size: [1080, 1920]
+          intrinsics: [1266.4, 1262.9, 816.3, 491.5]
+          new_intrinsics: [1100, 1090, 800, 450]
+          distortion: [-0.36, 0.17, 0.0011, -0.0007, -0.05]
+      - resize: {size: [480, 800]}
+)";
+  const auto contract = parse_contract(kCamera, "deploy.yaml", without_files());
+  ASSERT_TRUE(contract.ok()) << contract.error().str();
+  const InputSpec& image = contract->inputs[0];
+  EXPECT_EQ(image.geometry, Geometry::kFused);
+  EXPECT_TRUE(image.is_raw());
+  const auto& raw = *std::get<DecodeStep>(image.preprocess[0]).raw;
+  EXPECT_EQ(raw.format, PixelFormat::kNv12);
+  EXPECT_EQ(raw.width, 1920);
+  EXPECT_EQ(raw.row_bytes, 2048);
+  EXPECT_EQ(raw.matrix, YuvMatrix::kBt709);
+  EXPECT_EQ(raw.range, YuvRange::kFull);
+  const auto& undistort = std::get<UndistortStep>(image.preprocess[1]);
+  EXPECT_EQ(undistort.height, 1080);
+  EXPECT_EQ(undistort.lens, (Lens{LensModel::kRadialTangential,
+                                  {1266.4, 1262.9, 816.3, 491.5},
+                                  {1100, 1090, 800, 450},
+                                  {-0.36, 0.17, 0.0011, -0.0007, -0.05}}));
+}
+
 TEST(LoadContract, ReadsDataTargetsAndLimits) {
   const Scratch scratch;
   make_named_files(scratch);

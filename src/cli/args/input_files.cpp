@@ -126,9 +126,10 @@ Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts,
 }
 
 Result<Tensor> read_input(const TensorSpec& input, const fs::path& file, const Preprocessors& preprocessors) {
+  const auto preprocessor = preprocessors.find(input.name);
+  if (preprocessor != preprocessors.end() && preprocessor->second.reads(file))
+    return preprocessor->second.run(file);
   if (has_picture_extension(file)) {
-    const auto preprocessor = preprocessors.find(input.name);
-    if (preprocessor != preprocessors.end()) return preprocessor->second.run(file);
     return make_error(
         ErrorCode::kUsage,
         fmt::format(

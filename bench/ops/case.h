@@ -42,6 +42,8 @@ struct CaseMaker {
 std::vector<CaseMaker> bev_pool_cases();
 std::vector<CaseMaker> bevformer_encoder_cases();
 std::vector<CaseMaker> camera_preprocess_cases();
+std::vector<CaseMaker> deform_conv2d_cases();
+std::vector<CaseMaker> grid_sample_cases();
 std::vector<CaseMaker> multi_scale_deformable_attention_cases();
 std::vector<CaseMaker> pillar_scatter_cases();
 std::vector<CaseMaker> rotated_nms_cases();

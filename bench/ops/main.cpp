@@ -24,6 +24,8 @@ std::vector<CaseMaker> all_cases() {
       bev_pool_cases(),
       bevformer_encoder_cases(),
       camera_preprocess_cases(),
+      deform_conv2d_cases(),
+      grid_sample_cases(),
       multi_scale_deformable_attention_cases(),
       pillar_scatter_cases(),
       rotated_nms_cases(),

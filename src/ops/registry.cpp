@@ -4,6 +4,8 @@
 #include "ops/box_decode_3d/operator.h"
 #include "ops/camera_preprocess/operator.h"
 #include "ops/circle_nms/operator.h"
+#include "ops/deform_conv2d/operator.h"
+#include "ops/grid_sample/operator.h"
 #include "ops/multi_scale_deformable_attention/operator.h"
 #include "ops/pillar_scatter/operator.h"
 #include "ops/rotated_nms/operator.h"
@@ -17,6 +19,8 @@ const std::vector<const Operator*>& all_operators() {
       &box_decode_3d(),
       &camera_preprocess(),
       &circle_nms(),
+      &deform_conv2d(),
+      &grid_sample(),
       &multi_scale_deformable_attention(),
       &pillar_scatter(),
       &rotated_nms(),

@@ -159,7 +159,8 @@ struct TargetSpec {
 };
 
 enum class PrecisionMode { kFp32, kInt8 };
-enum class CalibrationMethod { kMinMax, kEntropy, kPercentile, kMse };
+/// How ranges of activations come from what was seen; see docs/contract.md.
+enum class CalibrationMethod { kMinMax, kMovingAverage, kEntropy, kPercentile, kMse };
 struct PrecisionSpec {
   PrecisionMode mode = PrecisionMode::kFp32;
   CalibrationMethod method = CalibrationMethod::kMinMax;

@@ -38,9 +38,11 @@ inline constexpr Choice<Geometry> kGeometryWords[] = {{"opencv", Geometry::kOpen
 inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1}};
 inline constexpr Choice<PrecisionMode> kPrecisionWords[] = {{"fp32", PrecisionMode::kFp32},
                                                             {"int8", PrecisionMode::kInt8}};
-inline constexpr Choice<CalibrationMethod> kMethodWords[] = {{"minmax", CalibrationMethod::kMinMax},
-                                                             {"entropy", CalibrationMethod::kEntropy},
-                                                             {"percentile", CalibrationMethod::kPercentile},
-                                                             {"mse", CalibrationMethod::kMse}};
+inline constexpr Choice<CalibrationMethod> kMethodWords[] = {
+    {"minmax", CalibrationMethod::kMinMax},
+    {"moving-average", CalibrationMethod::kMovingAverage},
+    {"entropy", CalibrationMethod::kEntropy},
+    {"percentile", CalibrationMethod::kPercentile},
+    {"mse", CalibrationMethod::kMse}};
 
 }  // namespace tarmac

@@ -10,6 +10,7 @@
 #include "passes/infer_shapes.h"
 #include "passes/pass_manager.h"
 #include "passes/passes.h"
+#include "precision/calibrate.h"
 #include "precision/quantize.h"
 #include "targets/evaluator.h"
 #include "targets/operator_support.h"
@@ -84,7 +85,9 @@ Result<Calibration> calibrate(const Contract& contract, const Model& model,
   };
   const std::size_t batches = (data.size() + kCalibrationBatch - 1) / kCalibrationBatch;
   progress.start("calibrate", fixed ? data.size() : batches);
-  auto calibration = calibrate_minmax(model, values, target, {}, next, progress);
+  CalibrateOptions options;
+  options.histograms = needs_histogram(contract.precision.method);
+  auto calibration = tarmac::calibrate(model, values, target, options, next, progress);
   progress.finish();
   for (const Error& error : reader->unreadable())
     report.notes.push_back("left out of calibration: " + error.str());
@@ -132,11 +135,6 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
     variants.push_back({"fp32", std::move(fp32)});
     return variants;
   }
-  if (contract.precision.method != CalibrationMethod::kMinMax) {
-    return make_error(ErrorCode::kUnsupported, std::string("precision.method '") +
-                                                   to_string(contract.precision.method) +
-                                                   "' is not built yet; use minmax");
-  }
   if (calibration == nullptr) {
     return make_error(ErrorCode::kInvalidInput,
                       "precision.mode is int8, but data.calibration is missing; name a folder of pictures");
@@ -146,15 +144,16 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
   const auto values = activations_to_quantize(int8);
   TARMAC_TRY(const Calibration found,
              calibrate(contract, int8, values, *calibration, *targets.front(), report, progress));
-  TARMAC_TRY(const QuantizeReport done, quantize_static(int8, found.ranges));
+  const Ranges ranges = ranges_of(found.statistics, {.method = contract.precision.method});
+  TARMAC_TRY(const QuantizeReport done, quantize_static(int8, ranges));
   TARMAC_CHECK_OK(verify_model(int8));
   record(done, report);
   report.calibration = report::CalibrationFacts{to_string(contract.precision.method),
                                                 static_cast<std::int64_t>(calibration->size()),
                                                 contract.calibration->path.string(),
-                                                digest(found.ranges),
+                                                digest(ranges),
                                                 found.time_ns,
-                                                static_cast<std::int64_t>(found.ranges.size())};
+                                                static_cast<std::int64_t>(ranges.size())};
   variants.push_back({"int8", std::move(int8)});
   return variants;
 }

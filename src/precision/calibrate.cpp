@@ -1,10 +1,12 @@
 #include "precision/calibrate.h"
 
-#include <algorithm>
+#include <array>
+#include <cassert>
 #include <chrono>
-#include <cmath>
+#include <future>
 
 #include "graph/model_io.h"
+#include "precision/extremes.h"
 
 namespace tarmac {
 namespace {
@@ -20,67 +22,133 @@ Result<Model> observed_copy(const Model& model, const std::vector<std::string>& 
   return copy;
 }
 
-Status observe(const std::string& name, const Tensor& tensor, Range& range) {
+float blend(float average, float latest, double decay) {
+  return static_cast<float>(decay * average + (1 - decay) * latest);
+}
+
+Status observe(const std::string& name, const Tensor& tensor, const CalibrateOptions& options,
+               ActivationStatistics& statistics) {
   if (tensor.dtype() != DType::kFloat32) {
     return make_error(ErrorCode::kInvalidInput,
                       std::string("expected float32, found ") + to_string(tensor.dtype()), name);
   }
-  float low = INFINITY;
-  float high = -INFINITY;
-  bool finite = true;
-  for (const float x : tensor.data<float>()) {
-    low = std::min(low, x);
-    high = std::max(high, x);
-    finite = finite && std::isfinite(x);
-  }
+  if (tensor.count() == 0) return {};
+  const auto values = tensor.data<float>();
+  const auto [low, high, finite] = extremes_of(values);
   if (!finite) {
     return make_error(
         ErrorCode::kInvalidInput,
         "NaN or infinity during calibration; check the preprocessing and the model on this data", name);
   }
-  if (tensor.count() > 0) range.include(low, high);
+  if (options.histograms) statistics.histogram.add(values);
+  statistics.extremes.include(low, high);
+  Range& average = statistics.moving_average;
+  if (average.empty) {
+    average.include(low, high);
+  } else {
+    average.min = blend(average.min, low, options.decay);
+    average.max = blend(average.max, high, options.decay);
+  }
   return {};
 }
 
+using Batch = std::map<std::string, Tensor>;
+
+/// Two contexts that take turns: one runs while what the other made is reduced.
+class Calibrator {
+ public:
+  Calibrator(const std::vector<std::string>& values, const CalibrateOptions& options)
+      : values_(values), options_(options) {}
+
+  Status open(Executable& executable) {
+    for (auto& context : contexts_) {
+      TARMAC_TRY(context, executable.create_context());
+    }
+    return {};
+  }
+
+  Status run(Batch batch) {
+    Context& context = *contexts_[calibration_.batches % contexts_.size()];
+    for (auto& [name, tensor] : batch) TARMAC_CHECK_OK(context.set_input(name, tensor));
+    TARMAC_CHECK_OK(context.run());
+    TARMAC_CHECK_OK(finish());
+    reduction_ = std::async(std::launch::async,
+                            [this, &context, batch = std::move(batch)] { return reduce(context, batch); });
+    ++calibration_.batches;
+    return {};
+  }
+
+  /// Waits for the last batch's reduction.
+  Status finish() { return reduction_.valid() ? reduction_.get() : Status{}; }
+
+  Calibration take() { return std::move(calibration_); }
+  [[nodiscard]] std::uint64_t batches() const { return calibration_.batches; }
+
+ private:
+  Status reduce(Context& context, const Batch& batch) {
+    for (const std::string& name : values_) {
+      const auto input = batch.find(name);
+      Tensor tensor;
+      if (input != batch.end()) {
+        tensor = input->second;
+      } else {
+        TARMAC_TRY(tensor, context.output(name));
+      }
+      TARMAC_CHECK_OK(observe(name, tensor, options_, calibration_.statistics[name]));
+    }
+    return {};
+  }
+
+  const std::vector<std::string>& values_;
+  const CalibrateOptions& options_;
+  std::array<std::unique_ptr<Context>, 2> contexts_;
+  Calibration calibration_;
+  std::future<Status> reduction_;  // last: waits for its work when an error ends the run early
+};
+
 }  // namespace
 
-void Range::include(float low, float high) {
-  min = empty ? low : std::min(min, low);
-  max = empty ? high : std::max(max, high);
-  empty = false;
+bool needs_histogram(CalibrationMethod method) {
+  return method != CalibrationMethod::kMinMax && method != CalibrationMethod::kMovingAverage;
 }
 
-Result<Calibration> calibrate_minmax(const Model& model, const std::vector<std::string>& values,
-                                     Target& target, const CompileOptions& options,
-                                     const BatchSource& next_batch, Progress& progress) {
+Result<Calibration> calibrate(const Model& model, const std::vector<std::string>& values, Target& target,
+                              const CalibrateOptions& options, const BatchSource& next_batch,
+                              Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   TARMAC_TRY(const Model observed, observed_copy(model, values));
-  TARMAC_TRY(const auto executable, target.compile(observed, options, progress));
-  TARMAC_TRY(const auto context, executable->create_context());
-  Calibration calibration;
+  TARMAC_TRY(const auto executable, target.compile(observed, options.compile, progress));
+  Calibrator calibrator(values, options);
+  TARMAC_CHECK_OK(calibrator.open(*executable));
   while (true) {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted during calibration");
     TARMAC_TRY(auto batch, next_batch());
     if (!batch) break;
-    for (auto& [name, tensor] : *batch) TARMAC_CHECK_OK(context->set_input(name, tensor));
-    TARMAC_CHECK_OK(context->run());
-    for (const std::string& name : values) {
-      if (const auto input = batch->find(name); input != batch->end()) {
-        TARMAC_CHECK_OK(observe(name, input->second, calibration.ranges[name]));
-        continue;
-      }
-      TARMAC_TRY(const Tensor tensor, context->output(name));
-      TARMAC_CHECK_OK(observe(name, tensor, calibration.ranges[name]));
-    }
-    ++calibration.batches;
+    TARMAC_CHECK_OK(calibrator.run(*std::move(batch)));
     progress.advance();
   }
-  if (calibration.batches == 0) {
+  TARMAC_CHECK_OK(calibrator.finish());
+  if (calibrator.batches() == 0) {
     return make_error(ErrorCode::kInvalidInput, "no calibration data; expected at least one sample");
   }
+  Calibration calibration = calibrator.take();
   calibration.time_ns =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
   return calibration;
+}
+
+Ranges ranges_of(const Statistics& statistics, const ClippingOptions& clipping) {
+  Ranges ranges;
+  for (const auto& [name, seen] : statistics) {
+    Range& range = ranges[name];
+    if (needs_histogram(clipping.method)) {
+      assert(seen.extremes.empty || seen.histogram.count() > 0);
+      range = clip(seen.histogram, clipping);
+    } else {
+      range = clipping.method == CalibrationMethod::kMovingAverage ? seen.moving_average : seen.extremes;
+    }
+  }
+  return ranges;
 }
 
 }  // namespace tarmac

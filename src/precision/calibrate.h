@@ -10,36 +10,47 @@
 
 #include "base/progress.h"
 #include "graph/graph.h"
+#include "precision/clipping.h"
 #include "targets/target.h"
 
 namespace tarmac {
 
-/// Smallest and largest value seen. Empty until the first observation.
-struct Range {
-  float min = 0;
-  float max = 0;
-  bool empty = true;
-
-  void include(float low, float high);
+/// What was seen of a value.
+struct ActivationStatistics {
+  Histogram histogram;  ///< counts nothing but the extremes where the method needs no more
+  Range extremes;       ///< of all batches
+  Range moving_average;  ///< avg ← decay·avg + (1 − decay)·extreme of the batch; the first batch starts it
+  bool operator==(const ActivationStatistics&) const = default;
 };
-
-/// By value name.
-using Ranges = std::map<std::string, Range>;
+using Statistics = std::map<std::string, ActivationStatistics>;
 
 /// The next batch, by input name; nullopt at the end.
 using BatchSource = std::function<Result<std::optional<std::map<std::string, Tensor>>>()>;
 
 struct Calibration {
-  Ranges ranges;
+  Statistics statistics;
   std::uint64_t batches = 0;
   std::int64_t time_ns = 0;
 };
 
-/// Runs every batch through `model` on `target` with `values` as further outputs, and keeps their minimum and
-/// maximum. One batch is held at a time, so memory does not depend on the number of samples. Errors:
-/// kInvalidInput when there is no data or a value is NaN or infinite (names it), kCancelled, the target's.
-Result<Calibration> calibrate_minmax(const Model& model, const std::vector<std::string>& values,
-                                     Target& target, const CompileOptions& options,
-                                     const BatchSource& next_batch, Progress& progress);
+struct CalibrateOptions {
+  CompileOptions compile;
+  bool histograms = false;  ///< for the methods that look at more than extremes
+  double decay = 0.9;       ///< of the moving average
+};
+
+/// Whether ranges by this method need histograms.
+bool needs_histogram(CalibrationMethod method);
+
+/// Runs every batch through `model` on `target` with `values` as further outputs, and reduces them while the
+/// next batch runs. Two batches are held at a time, so memory does not depend on the number of samples.
+/// Errors: kInvalidInput when there is no data or a value is NaN or infinite (names it), kCancelled, the
+/// target's.
+Result<Calibration> calibrate(const Model& model, const std::vector<std::string>& values, Target& target,
+                              const CalibrateOptions& options, const BatchSource& next_batch,
+                              Progress& progress);
+
+/// The range of each value by the method. Asserts that histograms were kept where it needs them.
+Ranges ranges_of(const Statistics& statistics, const ClippingOptions& clipping);
 
 }  // namespace tarmac

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "precision/calibrate.h"
+#include "precision/range.h"
 
 namespace tarmac {
 

@@ -321,7 +321,7 @@ constexpr BadContract kBadContracts[] = {
     {"mode: int8", "mode: int4",
      "29: precision.mode: found 'int4'; did you mean 'int8'? allowed: fp32, int8"},
     {"method: minmax", "method: max",
-     "29: precision.method: found 'max'; allowed: minmax, entropy, percentile, mse"},
+     "29: precision.method: found 'max'; allowed: minmax, moving-average, entropy, percentile, mse"},
     {"mode: int8", "mode: fp32", "29: precision.method: method belongs to mode int8; remove it"},
     {"mode: int8, method: minmax", "mode: fp32",
      "34: acceptance.int8_drop: int8_drop needs precision: {mode: int8}"},

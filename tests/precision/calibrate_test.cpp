@@ -32,22 +32,22 @@ class Calibrate : public testing::Test {
 };
 
 TEST_F(Calibrate, KeepsTheSmallestAndLargestOverAllBatches) {
-  const auto found = expect_ok(calibrate_minmax(doubling(), {"x", "a"}, engine(), {},
-                                                batches({{1, -2}, {3}, {0, 0.5F}}), no_progress()));
+  const auto found = expect_ok(
+      calibrate(doubling(), {"x", "a"}, engine(), {}, batches({{1, -2}, {3}, {0, 0.5F}}), no_progress()));
   EXPECT_EQ(found.batches, 3U);
-  EXPECT_EQ(found.ranges.at("x").min, -2);
-  EXPECT_EQ(found.ranges.at("x").max, 3);
-  EXPECT_EQ(found.ranges.at("a").min, -4);
-  EXPECT_EQ(found.ranges.at("a").max, 6);
+  EXPECT_EQ(found.statistics.at("x").extremes.min, -2);
+  EXPECT_EQ(found.statistics.at("x").extremes.max, 3);
+  EXPECT_EQ(found.statistics.at("a").extremes.min, -4);
+  EXPECT_EQ(found.statistics.at("a").extremes.max, 6);
 }
 
 TEST_F(Calibrate, RefusesNanAndNamesTheValue) {
-  expect_error(calibrate_minmax(doubling(), {"a"}, engine(), {}, batches({{1}, {NAN}}), no_progress()),
+  expect_error(calibrate(doubling(), {"a"}, engine(), {}, batches({{1}, {NAN}}), no_progress()),
                ErrorCode::kInvalidInput, "'a'");
 }
 
 TEST_F(Calibrate, RefusesNoData) {
-  expect_error(calibrate_minmax(doubling(), {"a"}, engine(), {}, batches({}), no_progress()),
+  expect_error(calibrate(doubling(), {"a"}, engine(), {}, batches({}), no_progress()),
                ErrorCode::kInvalidInput, "at least one sample");
 }
 

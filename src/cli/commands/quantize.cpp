@@ -9,6 +9,7 @@
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
 #include "graph/model_io.h"
+#include "precision/calibrate.h"
 #include "precision/quantize.h"
 
 namespace tarmac::cli {
@@ -22,7 +23,8 @@ struct QuantizeArgs {
   std::string model;
   std::string output;
   std::string mode;
-  std::string method = "minmax";
+  std::string method = to_string(CalibrationMethod::kMinMax);
+  double percentile = ClippingOptions().percentile;
   int bits = 8;
   DataArgs data;
   TargetArgs target;
@@ -38,10 +40,6 @@ Status check_available(const QuantizeArgs& args) {
     return make_error(ErrorCode::kUnsupported,
                       fmt::format("--bits {} is not available yet; there is 8", args.bits));
   }
-  if (args.method != "minmax") {
-    return make_error(ErrorCode::kUnsupported,
-                      "--method " + args.method + " is not available yet; there is minmax");
-  }
   if (args.mode == "static" && !args.data.given()) {
     return make_error(ErrorCode::kUsage,
                       "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, or "
@@ -50,23 +48,45 @@ Status check_available(const QuantizeArgs& args) {
   return {};
 }
 
+constexpr std::array kMethods = {CalibrationMethod::kMinMax, CalibrationMethod::kMovingAverage,
+                                 CalibrationMethod::kEntropy, CalibrationMethod::kPercentile,
+                                 CalibrationMethod::kMse};
+
+/// The words are checked when they are read.
+CalibrationMethod method_called(const std::string& word) {
+  return *std::find_if(kMethods.begin(), kMethods.end(),
+                       [&](CalibrationMethod method) { return word == to_string(method); });
+}
+
+std::string method_words(const char* between) {
+  std::string words;
+  for (const CalibrationMethod method : kMethods)
+    words += (words.empty() ? "" : between) + std::string(to_string(method));
+  return words;
+}
+
 Result<Ranges> calibrate(const QuantizeArgs& args, const Model& model, const OpenData& data, Run& run) {
   TARMAC_TRY(Target* const target,
              args.target.name().empty() ? reference_target() : open_target(args.target.name()));
   TARMAC_TRY(const BatchSource batches, data.batches(kBatch));
   run.progress.start("calibrate", data.batch_count(kBatch));
-  TARMAC_TRY(Calibration calibration, calibrate_minmax(model, activations_to_quantize(model), *target,
-                                                       args.target.compile_options(), batches, run.progress));
+  const ClippingOptions clipping{.method = method_called(args.method), .percentile = args.percentile};
+  CalibrateOptions options;
+  options.compile = args.target.compile_options();
+  options.histograms = needs_histogram(clipping.method);
+  TARMAC_TRY(const Calibration calibration, tarmac::calibrate(model, activations_to_quantize(model), *target,
+                                                              options, batches, run.progress));
   run.progress.finish();
+  Ranges found = ranges_of(calibration.statistics, clipping);
   run.output.line("Calibrated on {} samples of {} with {} in {}: {} ranges",
                   format_count(static_cast<std::int64_t>(data.samples())), data.path(), target->name(),
-                  format_time(static_cast<double>(calibration.time_ns)), calibration.ranges.size());
+                  format_time(static_cast<double>(calibration.time_ns)), found.size());
   Json ranges = Json::object();
-  for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.min, range.max};
+  for (const auto& [name, range] : found) ranges[name] = {range.min, range.max};
   run.output.json()["calibration"] = {
       {"method", args.method},    {"samples", data.samples()},      {"data", data.path()},
       {"target", target->name()}, {"time_ns", calibration.time_ns}, {"ranges", std::move(ranges)}};
-  return std::move(calibration.ranges);
+  return found;
 }
 
 void report(const QuantizeReport& report, Run& run) {
@@ -169,12 +189,17 @@ void add_quantize(Commands& commands) {
       ->required();
   command.add_option("--bits", args->bits, "Bits of a weight (default: 8)")->type_name("8");
   command.add_option("--method", args->method, "How ranges come from the data (default: minmax)")
-      ->type_name("minmax")
+      ->type_name(method_words("|"))
       ->check([](const std::string& word) {
-        constexpr std::array kMethods = {"minmax", "entropy", "percentile", "mse"};
-        const bool known = std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
-        return known ? "" : "expected minmax, found '" + word + "'";
+        const bool known = std::any_of(kMethods.begin(), kMethods.end(),
+                                       [&](CalibrationMethod method) { return word == to_string(method); });
+        return known ? "" : "expected " + method_words(", ") + "; found '" + word + "'";
       });
+  command
+      .add_option("--percentile", args->percentile,
+                  "Share of the magnitudes that --method percentile keeps (default: 99.99)")
+      ->type_name("PERCENT")
+      ->check(CLI::Range(50.0, 100.0));
   args->data.add(command,
                  "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
   args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");

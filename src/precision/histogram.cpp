@@ -1,0 +1,98 @@
+#include "precision/histogram.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cmath>
+#include <numeric>
+
+#include "precision/extremes.h"
+
+namespace tarmac {
+namespace {
+
+constexpr std::size_t kChunk = 4096;  // its places fit the first-level cache
+constexpr std::size_t kAll = 2 * Histogram::kBins;
+
+/// The narrowest bins that hold this magnitude.
+int exponent_for(float magnitude) {
+  if (magnitude == 0) return Histogram::kLowestExponent;
+  return std::max(std::ilogb(magnitude) + 1 - Histogram::kBinBits, Histogram::kLowestExponent);
+}
+
+}  // namespace
+
+double Histogram::bin_width() const { return std::ldexp(1.0, exponent_); }
+
+std::uint64_t Histogram::bin(std::int64_t i) const {
+  return bins_.empty() || i < -kBins || i >= kBins ? 0 : bins_[static_cast<std::size_t>(i + kBins)];
+}
+
+void Histogram::include(float low, float high) {
+  min_ = count_ == 0 ? low : std::min(min_, low);
+  max_ = count_ == 0 ? high : std::max(max_, high);
+}
+
+void Histogram::widen_to(int exponent) {
+  const int steps = exponent - exponent_;
+  if (steps <= 0) return;
+  exponent_ = exponent;
+  if (count_ == 0) return;
+  std::vector<std::uint64_t> wider(kAll, 0);
+  for (std::int64_t i = -kBins; i < kBins; ++i) {
+    const std::int64_t to = steps > kBinBits ? (i < 0 ? -1 : 0) : i >> steps;  // rounds down
+    wider[static_cast<std::size_t>(to + kBins)] += bins_[static_cast<std::size_t>(i + kBins)];
+  }
+  bins_ = std::move(wider);
+}
+
+void Histogram::count_chunk(std::span<const float> values) {
+  const float scale = std::ldexp(1.0F, -exponent_);
+  std::array<std::int32_t, kChunk> places;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float scaled = values[i] * scale;
+    const auto whole = static_cast<std::int32_t>(scaled);  // towards zero
+    places[i] = whole - (static_cast<float>(whole) > scaled ? 1 : 0) + static_cast<std::int32_t>(kBins);
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) ++bins_[static_cast<std::size_t>(places[i])];
+}
+
+void Histogram::add(std::span<const float> values) {
+  if (values.empty()) return;
+  if (bins_.empty()) bins_.assign(kAll, 0);
+  while (!values.empty()) {
+    const auto chunk = values.first(std::min(values.size(), kChunk));
+    values = values.subspan(chunk.size());
+    const auto [low, high, finite] = extremes_of(chunk);
+    assert(finite);
+    static_cast<void>(finite);
+    include(low, high);
+    widen_to(exponent_for(std::max(std::fabs(low), std::fabs(high))));
+    count_chunk(chunk);
+    count_ += chunk.size();
+  }
+}
+
+void Histogram::merge(const Histogram& other) {
+  if (other.count_ == 0) return;
+  include(other.min_, other.max_);
+  if (bins_.empty()) bins_.assign(kAll, 0);
+  widen_to(other.exponent_);
+  Histogram same = other;
+  same.widen_to(exponent_);
+  for (std::size_t i = 0; i < kAll; ++i) bins_[i] += same.bins_[i];
+  count_ += other.count_;
+}
+
+Histogram Histogram::of(int exponent, float min, float max, std::vector<std::uint64_t> bins) {
+  assert(bins.size() == kAll && exponent >= kLowestExponent && exponent <= kHighestExponent);
+  Histogram made;
+  made.exponent_ = exponent;
+  made.min_ = min;
+  made.max_ = max;
+  made.count_ = std::accumulate(bins.begin(), bins.end(), std::uint64_t{0});
+  made.bins_ = std::move(bins);
+  return made;
+}
+
+}  // namespace tarmac

@@ -41,7 +41,9 @@ struct CaseMaker {
 // One function for each operator, in its own file here; rows in main.cpp.
 std::vector<CaseMaker> bev_pool_cases();
 std::vector<CaseMaker> bevformer_encoder_cases();
+std::vector<CaseMaker> box_decode_3d_cases();
 std::vector<CaseMaker> camera_preprocess_cases();
+std::vector<CaseMaker> circle_nms_cases();
 std::vector<CaseMaker> deform_conv2d_cases();
 std::vector<CaseMaker> grid_sample_cases();
 std::vector<CaseMaker> multi_scale_deformable_attention_cases();

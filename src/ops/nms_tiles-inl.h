@@ -69,6 +69,7 @@ HWY_INLINE void frame_tiles(Tiles& tiles) {
   for (std::uint32_t i = tiles.count; i < end; ++i) {
     tiles.x[i] = tiles.y[i] = 0;
     tiles.extent_x[i] = tiles.extent_y[i] = kOut;
+    tiles.who[i] = tiles.who[0];  // boxes without end seem near to all: whoever asks must find one
   }
   std::uint32_t tile = 0;
   const auto infinity = hn::Set(df, -kOut);
@@ -92,10 +93,8 @@ HWY_INLINE void frame_tiles(Tiles& tiles) {
     tiles.high_x[tile] = hn::GetLane(hn::MaxOfLanes(df, high_x));
     tiles.high_y[tile] = hn::GetLane(hn::MaxOfLanes(df, high_y));
   }
-  for (; tile % lanes != 0; ++tile) {
-    tiles.low_x[tile] = tiles.low_y[tile] = -kOut;
-    tiles.high_x[tile] = tiles.high_y[tile] = kOut;
-  }
+  // No frame touches one of NaN.
+  for (; tile % lanes != 0; ++tile) tiles.low_x[tile] = std::numeric_limits<float>::quiet_NaN();
 }
 
 /// Calls `visit(position)` for the first position of each vector in tiles that the frame around (x, y)

@@ -192,7 +192,7 @@ TEST(BoxDecode3d, TakesPeaksOnlyWhereToldSo) {
   const Floats heat = {1, 2, 3,     //
                        2, 5, 5,     //
                        1, 0, kNan,  //
-                       4, 1, 1};
+                       4, 1, 0.5F};
   const auto case_of = [&](std::int64_t peaks_only) {
     return OperatorCase{
         .name = "peaks",

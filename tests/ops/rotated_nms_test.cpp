@@ -328,6 +328,37 @@ TEST(RotatedNms, DecidesAsTheReferenceWhereFloatsCannotTell) {
   }
 }
 
+TEST(RotatedNms, DecidesAsTheReferenceNextToTheIouItself) {
+  // The threshold is a pair's IoU, or off by what float32 may be wrong about.
+  std::mt19937 generator(21);
+  std::uniform_real_distribution<double> unit(-1, 1);
+  ops::Serial serial;
+  for (int pair = 0; pair < 20000; ++pair) {
+    const double stretch = std::pow(10.0, unit(generator));
+    const double far = pair % 4 == 0 ? 3e4 : 30;
+    std::vector<float> boxes;
+    const RotatedBox first = random_box(generator);
+    for (RotatedBox box : {first, random_box(generator)}) {
+      if (pair % 2 == 1) box.yaw = first.yaw + 1e-3 * unit(generator);
+      for (const double number : {far + box.x, box.y - far, box.dx * stretch, box.dy / stretch, box.yaw})
+        boxes.push_back(static_cast<float>(number));
+    }
+    const double iou = ops::rotated_iou({boxes[0], boxes[1], boxes[2], boxes[3], boxes[4]},
+                                        {boxes[5], boxes[6], boxes[7], boxes[8], boxes[9]});
+    if (iou == 0) continue;
+    const double off = pair % 3 == 0 ? 0 : std::pow(10.0, -5 + 2 * unit(generator)) * (pair % 5 < 2 ? -1 : 1);
+    const auto threshold = static_cast<float>(std::min(1.0, iou * (1 + off)));
+    const OperatorCase test = {.name = "pair",
+                               .op = rotated_nms(),
+                               .attributes = {{"iou_threshold", threshold}, {"max_boxes", std::int64_t{2}}},
+                               .inputs = {Tensor::from({1, 2, 5}, boxes),
+                                          Tensor::from<float>({1, 2}, {0.9F, 0.8F}), Tensor(), Tensor()}};
+    const auto outputs = test::expect_ok(test::run_kernel(test, false, serial));
+    ASSERT_EQ(outputs[3].data<std::int32_t>()[0], iou > threshold ? 1 : 2)
+        << "pair " << pair << ", IoU " << iou;
+  }
+}
+
 TEST(RotatedNms, DecidesAsTheReferenceForNumbersOfAnySize) {
   std::mt19937 generator(11);
   std::uniform_real_distribution<float> unit(-1, 1);

@@ -176,7 +176,7 @@ class Worker {
       std::swap(block_.queries, block_.next_queries);
       next_count_ = collect(q, last);
       read_block(head_, static_cast<std::size_t>(p_.reference_width), block_, samples_, count);
-      if (p_.options.softmax) exponentials(samples_, block_, count);
+      if (p_.options.softmax) softmax(samples_, block_.attention, count);
       if (layout == Layout::kInPlace) {
         find_corners<false>(p_, block_, count * samples_, 0);
       } else {
@@ -259,7 +259,6 @@ class Worker {
     for (std::size_t j = 0; j < count; ++j) {
       prefetch(j);
       const Destination to{p_.output.dtype, head_.output.row(block_.queries[j]),
-                           p_.options.softmax ? block_.factor[j] : 1.0F,
                            p_.value_scale.present() ? block_.scale : nullptr};
       sum_query(d, source, block_, j * samples_, (j + 1) * samples_, depth_, to);
     }

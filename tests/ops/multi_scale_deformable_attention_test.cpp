@@ -201,7 +201,7 @@ TEST(MultiScaleDeformableAttention, TakesEveryDepth) {
 
 TEST(MultiScaleDeformableAttention, TakesEveryTypeOfValue) {
   for (const DType dtype : {DType::kFloat16, DType::kBFloat16, DType::kInt8}) {
-    for (const std::int64_t depth : {5, 16, 32, 64}) {
+    for (const std::int64_t depth : {5, 6, 16, 32, 64}) {
       for (const Sizes& sizes : few_and_many(depth)) {
         OperatorCase test =
             random_case(std::string(to_string(dtype)) + " " + std::to_string(depth), sizes, dtype);

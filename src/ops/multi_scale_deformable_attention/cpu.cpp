@@ -6,7 +6,7 @@
 // After the instruction sets are chosen.
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-
+// After Highway.
 #include <hwy/cache_control.h>
 
 #include "ops/multi_scale_deformable_attention/gather-inl.h"
@@ -45,6 +45,7 @@ class Worker {
  private:
   static constexpr std::size_t kLine = 64;  ///< of the cache, bytes
   static constexpr std::int64_t kCellsAhead = 16;
+  static constexpr std::size_t kLongVector = 16;  ///< lanes of the longest
 
   enum class Layout : std::uint8_t { kNone, kFloats, kPairs, kInPlace };
 
@@ -65,7 +66,8 @@ class Worker {
     const bool fits = plan_.packed_cells <= kMaxPackedBytes / static_cast<std::int64_t>(cell_bytes);
     if (!fits || seen * p_.samples() * 4 < plan_.packed_cells * kReadsWorthPacking) return Layout::kInPlace;
     const bool narrow = p_.value.dtype == DType::kBFloat16 || p_.value.dtype == DType::kInt8;
-    map_ = narrow && depth_ % (2 * hn::Lanes(Floats())) == 0 ? Layout::kPairs : Layout::kFloats;
+    const bool in_pairs = depth_ >= kLongVector && depth_ % (2 * hn::Lanes(Floats())) == 0;
+    map_ = narrow && in_pairs ? Layout::kPairs : Layout::kFloats;
     packed_ = scratch(static_cast<std::size_t>(plan_.packed_cells) * cell_bytes, kMapSlot);
     switch (p_.value.dtype) {
       case DType::kFloat16:
@@ -176,7 +178,7 @@ class Worker {
       std::swap(block_.queries, block_.next_queries);
       next_count_ = collect(q, last);
       read_block(head_, static_cast<std::size_t>(p_.reference_width), block_, samples_, count);
-      if (p_.options.softmax) exponentials(samples_, block_, count);
+      if (p_.options.softmax) softmax(samples_, block_.attention, count);
       if (layout == Layout::kInPlace) {
         find_corners<false>(p_, block_, count * samples_, 0);
       } else {
@@ -241,9 +243,9 @@ class Worker {
 
   template <class Source>
   HWY_INLINE void sum_from(const Source& source, std::size_t count) {
-    if (depth_ >= 16) {
-      sum_queries(hn::CappedTag<float, 16>(), source, count);
-    } else if constexpr (!Source::kInPairs) {  // these are at least two vectors deep
+    if (depth_ >= kLongVector) {
+      sum_queries(hn::CappedTag<float, kLongVector>(), source, count);
+    } else if constexpr (!Source::kInPairs) {
       if (depth_ >= 8) {
         sum_queries(hn::CappedTag<float, 8>(), source, count);
       } else if (depth_ >= 4) {
@@ -259,7 +261,6 @@ class Worker {
     for (std::size_t j = 0; j < count; ++j) {
       prefetch(j);
       const Destination to{p_.output.dtype, head_.output.row(block_.queries[j]),
-                           p_.options.softmax ? block_.factor[j] : 1.0F,
                            p_.value_scale.present() ? block_.scale : nullptr};
       sum_query(d, source, block_, j * samples_, (j + 1) * samples_, depth_, to);
     }

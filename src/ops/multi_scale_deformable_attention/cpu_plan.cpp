@@ -48,7 +48,6 @@ void lay_out(const Plan& plan, Arrays& arrays, Block& block) {
   arrays.take(block.inside, samples / 8);
   arrays.take(block.queries, queries);
   arrays.take(block.next_queries, queries);
-  arrays.take(block.factor, queries);
   arrays.take(block.scale, depth);
   arrays.take(block.zeros, depth * sizeof(float));
 }

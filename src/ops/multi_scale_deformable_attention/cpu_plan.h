@@ -73,7 +73,6 @@ struct Block {
   // For each query.
   std::int64_t* queries;
   std::int64_t* next_queries;  ///< of the block that comes next
-  float* factor;               ///< softmax's denominator turned over
   // For the head.
   float* scale;      ///< D
   std::byte* zeros;  ///< a row of `value` for corners outside

@@ -97,13 +97,11 @@ struct InPlace {
 struct Destination {
   DType dtype;
   std::byte* to;
-  float factor;
   const float* scale;  ///< for each channel; null: none
 };
 
 template <class D>
 HWY_INLINE void store_result(D d, const Destination& to, std::size_t at, hn::Vec<D> sum) {
-  sum = hn::Mul(sum, hn::Set(d, to.factor));
   if (to.scale != nullptr) sum = hn::Mul(sum, hn::LoadU(d, to.scale + at));
   if (to.dtype == DType::kFloat32) {
     store_floats(d, Float32(), sum, reinterpret_cast<float*>(to.to) + at);
@@ -159,21 +157,17 @@ HWY_INLINE void sum_query(D d, const Source& source, const Block& block, std::si
                           std::size_t depth, const Destination& to) {
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t vectors = (depth + lanes - 1) / lanes;
-  Destination destination = to;
-  bool any = false;
-  for (std::size_t piece = begin; piece < end; piece += kBits) any |= inside_bits(block, piece, end) != 0;
-  if (!any) destination.factor = 0;  // it may be NaN
   for (std::size_t v = 0; v < vectors;) {
     std::size_t first[4];
     for (std::size_t k = 0; k < 4; ++k) first[k] = std::min((v + k) * lanes, depth - lanes);
     if (vectors - v >= 4) {
-      sum_vectors<4>(d, source, block, begin, end, first, destination);
+      sum_vectors<4>(d, source, block, begin, end, first, to);
       v += 4;
     } else if (Source::kInPairs || vectors - v >= 2) {
-      sum_vectors<2>(d, source, block, begin, end, first, destination);
+      sum_vectors<2>(d, source, block, begin, end, first, to);
       v += 2;
     } else if constexpr (!Source::kInPairs) {
-      sum_vectors<1>(d, source, block, begin, end, first, destination);
+      sum_vectors<1>(d, source, block, begin, end, first, to);
       v += 1;
     }
   }

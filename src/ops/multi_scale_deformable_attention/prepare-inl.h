@@ -27,17 +27,21 @@ using ops::HWY_NAMESPACE::with_float_type;
 using Floats = hn::ScalableTag<float>;
 using Ints = hn::RebindToSigned<Floats>;
 
+/// As many elements as whole vectors of D take, from i on.
+template <class D, class Type>
+HWY_INLINE void copy_vectors(D d, Type type, const typename Type::Raw* from, std::size_t n, float* to,
+                             std::size_t& i) {
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) hn::StoreU(load_floats(d, type, from + i), d, to + i);
+}
+
 /// n elements as float32; reads nothing behind them.
 template <class Type>
 HWY_INLINE void copy_floats(Type type, const typename Type::Raw* from, std::size_t n, float* to) {
-  const Floats d;
-  const hn::CappedTag<float, 4> few;
-  const hn::CappedTag<float, 1> one;
   std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) hn::StoreU(load_floats(d, type, from + i), d, to + i);
-  for (; i + hn::Lanes(few) <= n; i += hn::Lanes(few))
-    hn::StoreU(load_floats(few, type, from + i), few, to + i);
-  for (; i < n; ++i) hn::StoreU(load_floats(one, type, from + i), one, to + i);
+  copy_vectors(Floats(), type, from, n, to, i);
+  copy_vectors(hn::CappedTag<float, 8>(), type, from, n, to, i);
+  copy_vectors(hn::CappedTag<float, 4>(), type, from, n, to, i);
+  copy_vectors(hn::CappedTag<float, 1>(), type, from, n, to, i);
 }
 
 HWY_INLINE void copy_floats(DType dtype, const std::byte* from, std::size_t n, float* to) {
@@ -76,35 +80,68 @@ HWY_INLINE void read_block(const Head& head, std::size_t reference_width, const 
   }
 }
 
-/// e^(logit - largest of its query) in place of the logits, and 1 / their sum in block.factor. NaN stays NaN,
-/// also where a logit is infinite.
-HWY_INLINE void exponentials(std::size_t samples, const Block& block, std::size_t count) {
+/// e^x; NaN stays NaN, which Highway's does not.
+HWY_INLINE hn::Vec<Floats> exponential(hn::Vec<Floats> x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(Floats(), x));
+}
+
+/// `combine` over each group of `size` neighbouring lanes, a power of two that divides the lanes, in all of
+/// them.
+template <class Combine>
+HWY_INLINE hn::Vec<Floats> over_groups(hn::Vec<Floats> v, std::size_t size, Combine&& combine) {
+  const Floats d;
+  if (size >= 2) v = combine(v, hn::Reverse2(d, v));
+  if (size >= 4) v = combine(v, hn::Reverse4(d, v));
+  if (size >= 8) v = combine(v, hn::Reverse8(d, v));
+  if (size >= 16) v = combine(v, hn::Reverse(d, v));
+  return v;
+}
+
+/// Softmax in place of the logits where a vector holds those of one query or more.
+HWY_INLINE void softmax_of_groups(std::size_t samples, float* logits, std::size_t total) {
+  const Floats d;
+  const auto larger = [](auto a, auto b) HWY_ATTR { return hn::Max(a, b); };
+  const auto sum = [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); };
+  for (std::size_t i = 0; i < total; i += hn::Lanes(d)) {
+    const auto logit = hn::LoadU(d, logits + i);
+    const auto weight = exponential(hn::Sub(logit, over_groups(logit, samples, larger)));
+    hn::StoreU(hn::Div(weight, over_groups(weight, samples, sum)), d, logits + i);
+  }
+}
+
+/// Softmax in place of one query's logits, of any number.
+HWY_INLINE void softmax_of_one(std::size_t samples, float* logits) {
   const Floats d;
   const std::size_t lanes = hn::Lanes(d);
   const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-  for (std::size_t j = 0; j < count; ++j) {
-    float* logits = block.attention + j * samples;
-    auto largest = lowest;
-    for (std::size_t s = 0; s < samples; s += lanes) {
-      const auto ours = hn::FirstN(d, samples - s);
-      largest = hn::Max(largest, hn::IfThenElse(ours, hn::LoadU(d, logits + s), lowest));
-    }
-    largest = hn::MaxOfLanes(d, largest);
-    for (std::size_t s = 0; s < samples; s += lanes) {
-      const auto logit = hn::LoadU(d, logits + s);
-      hn::StoreU(hn::IfThenElse(hn::FirstN(d, samples - s), hn::Sub(logit, largest), logit), d, logits + s);
-    }
+  auto largest = lowest;
+  for (std::size_t s = 0; s < samples; s += lanes) {
+    const auto logit = hn::LoadU(d, logits + s);
+    largest = hn::Max(largest, hn::IfThenElse(hn::FirstN(d, samples - s), logit, lowest));
   }
-  for (std::size_t i = 0; i < count * samples; i += lanes) {
-    const auto x = hn::LoadU(d, block.attention + i);
-    hn::StoreU(hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x)), d, block.attention + i);
+  largest = hn::MaxOfLanes(d, largest);
+  auto sum = hn::Zero(d);
+  for (std::size_t s = 0; s < samples; s += lanes) {
+    const auto logit = hn::LoadU(d, logits + s);
+    const auto ours = hn::FirstN(d, samples - s);
+    const auto weight = exponential(hn::Sub(logit, largest));
+    sum = hn::Add(sum, hn::IfThenElseZero(ours, weight));
+    hn::StoreU(hn::IfThenElse(ours, weight, logit), d, logits + s);
   }
-  for (std::size_t j = 0; j < count; ++j) {
-    const float* weights = block.attention + j * samples;
-    auto sum = hn::Zero(d);
-    for (std::size_t s = 0; s < samples; s += lanes)
-      sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, samples - s), hn::LoadU(d, weights + s)));
-    block.factor[j] = 1.0F / hn::GetLane(hn::SumOfLanes(d, sum));
+  const auto factor = hn::Div(hn::Set(d, 1.0F), hn::SumOfLanes(d, sum));
+  for (std::size_t s = 0; s < samples; s += lanes) {
+    const auto weight = hn::LoadU(d, logits + s);
+    hn::StoreU(hn::IfThenElse(hn::FirstN(d, samples - s), hn::Mul(weight, factor), weight), d, logits + s);
+  }
+}
+
+/// Softmax in place of the logits of `count` queries.
+HWY_INLINE void softmax(std::size_t samples, float* logits, std::size_t count) {
+  const std::size_t lanes = hn::Lanes(Floats());
+  if (samples <= lanes && (samples & (samples - 1)) == 0) {
+    softmax_of_groups(samples, logits, count * samples);
+  } else {
+    for (std::size_t j = 0; j < count; ++j) softmax_of_one(samples, logits + j * samples);
   }
 }
 

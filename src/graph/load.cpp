@@ -185,6 +185,7 @@ Result<Model> parse_model(std::span<const std::byte> bytes, std::shared_ptr<cons
   TARMAC_CHECK_OK(parse_skeleton(stripped.skeleton, proto));
   stripped.skeleton.clear();
   stripped.skeleton.shrink_to_fit();
+  name_foreign_domains(proto);
   TARMAC_CHECK_OK(check_proto(proto));
   FilePayloads source(bytes, std::move(owner), std::move(stripped.payloads), folder);
   return model_from_proto(proto, source);

@@ -13,6 +13,10 @@ constexpr int kMaxMoves = 16;
 constexpr std::size_t kMaxLevels = 32;
 
 bool moves_data(const Node& node) {
+  const auto is_float = [](const Value* value) {
+    return value != nullptr && value->type.is_tensor() && is_floating_point(value->type.dtype);
+  };
+  if (node.is("Cast")) return is_float(node.input(0)) && is_float(node.output(0));
   return node.is("Transpose") || node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") ||
          node.is("Unsqueeze") || node.is("Identity");
 }
@@ -125,7 +129,7 @@ class Matcher {
     if (concat_ != nullptr) {
       LetteredLayout::Form form;
       for (std::size_t l = 0; l < samplers_.size(); ++l) {
-        auto layout = trace_layout(concat_->input(l), shapes_, {});
+        auto layout = trace_layout(concat_->input(l), shapes_, {.casts = true});
         if (!layout || layout->steps.front().value != samplers_[l]->output(0)) return decline_layout();
         // Letters belong to the front here: the axes of the samples themselves.
         AxisLayout front = *layout;
@@ -289,7 +293,7 @@ class Matcher {
       const SymbolicShape& map = *shapes_.shape(sampler->input(0));
       AttentionLevel level{map[2].factor(), map[3].factor(), 0};
       if (level.height <= 0 || level.width <= 0) return decline("a level has no cells");
-      auto lettered = LetteredLayout::make(trace_layout(sampler->input(0), shapes_, {.choices = false}),
+      auto lettered = LetteredLayout::make(trace_layout(sampler->input(0), shapes_, {.choices = false, .casts = true}),
                                            {batch_and_heads(), {{'D', depth}}, {{'H', map[2]}}, {{'W', map[3]}}});
       if (!lettered) return decline_value();
       if (samplers_.size() == 1) {
@@ -300,7 +304,8 @@ class Matcher {
       }
       const LayoutStep& front = lettered->steps().front();
       std::size_t axis = 0;
-      if (!read_part(front, axis, level)) return decline_value();
+      Value* const source = read_part(front, axis, level);
+      if (source == nullptr) return decline_value();
       if (front.axes[axis] != lettered->atoms("HW")) return decline_value();
       std::vector<LetterAxis> axes;
       for (std::size_t i = 0; i < front.axes.size(); ++i) {
@@ -312,14 +317,13 @@ class Matcher {
         if (i == axis) letters = LetterAxis{{'S', {}}};
         axes.push_back(*std::move(letters));
       }
-      Value* source = front.value->producer()->input(0);
       if (whole != nullptr && (source != whole || axes != whole_axes))
         return decline("the levels are not parts of one value in one layout");
       whole = source;
       whole_axes = std::move(axes);
       found_.levels.push_back(level);
     }
-    auto layout = LetteredLayout::make(trace_layout(whole, shapes_, {.choices = false}), whole_axes);
+    auto layout = LetteredLayout::make(trace_layout(whole, shapes_, {.choices = false, .casts = true}), whole_axes);
     if (!layout) return decline_value();
     found_.value = *std::move(layout);
     if (!layout_size_known(found_.value, "S")) return decline("the number of rows of the value is not known");
@@ -334,35 +338,51 @@ class Matcher {
     return decline("the maps could not be followed to one value, split by level (constant sizes are needed)");
   }
 
-  /// Where Split or Slice takes the level's rows from.
-  bool read_part(const LayoutStep& front, std::size_t& axis, AttentionLevel& level) {
+  /// What Split, Slice or, from newer exporters, SplitToSequence takes the level's rows from, and where; null
+  /// where they come from elsewhere.
+  Value* read_part(const LayoutStep& front, std::size_t& axis, AttentionLevel& level) const {
     const Node* node = front.value->producer();
-    if (node == nullptr || &node->graph() != &sum_.graph()) return false;
-    if (node->is("Split")) {
-      const auto at = axis_index(node->attribute_or<std::int64_t>("axis", 0), front.axes.size());
-      if (!at) return false;
-      axis = *at;
-      for (std::size_t i = 0; i < front.value->output_index(); ++i) {
-        const SymbolicShape* part = shapes_.shape(node->output(i));
-        if (part == nullptr || part->size() <= axis || !(*part)[axis].known()) return false;
-        level.start += (*part)[axis].factor();
-      }
-      return true;
+    if (node == nullptr || &node->graph() != &sum_.graph()) return nullptr;
+    if (node->is("Slice")) return read_slice(front, *node, axis, level);
+    std::size_t part = front.value->output_index();
+    std::optional<std::vector<std::int64_t>> sizes;
+    if (node->is("SequenceAt")) {
+      const auto index = small_integers(node->input(1));
+      node = node->input(0)->producer();
+      if (node == nullptr || !node->is("SplitToSequence") || !index || index->size() != 1) return nullptr;
+      sizes = small_integers(node->input(1));
+      if (!sizes || constant_of(node->input(1))->shape().size() != 1) return nullptr;
+      const auto at = axis_index(index->front(), sizes->size());
+      if (!at) return nullptr;
+      part = *at;
+    } else if (!node->is("Split")) {
+      return nullptr;
     }
-    if (!node->is("Slice")) return false;
-    const auto starts = small_integers(node->input(1));
-    const auto axes = small_integers(node->input(3));
-    const auto steps = node->input(4) == nullptr ? std::vector<std::int64_t>{1} : small_integers(node->input(4));
-    const SymbolicShape* whole = shapes_.shape(node->input(0));
+    const auto at = axis_index(node->attribute_or<std::int64_t>("axis", 0), front.axes.size());
+    if (!at) return nullptr;
+    axis = *at;
+    for (std::size_t i = 0; i < part; ++i) {
+      const SymbolicShape* before = sizes ? nullptr : shapes_.shape(node->output(i));
+      if (!sizes && (before == nullptr || before->size() <= axis || !(*before)[axis].known())) return nullptr;
+      level.start += sizes ? (*sizes)[i] : (*before)[axis].factor();
+    }
+    return node->input(0);
+  }
+
+  Value* read_slice(const LayoutStep& front, const Node& node, std::size_t& axis, AttentionLevel& level) const {
+    const auto starts = small_integers(node.input(1));
+    const auto axes = small_integers(node.input(3));
+    const auto steps = node.input(4) == nullptr ? std::vector<std::int64_t>{1} : small_integers(node.input(4));
+    const SymbolicShape* whole = shapes_.shape(node.input(0));
     if (!starts || !axes || starts->size() != 1 || axes->size() != 1 || steps != std::vector<std::int64_t>{1} ||
         whole == nullptr)
-      return false;
+      return nullptr;
     const auto at = axis_index(axes->front(), front.axes.size());
-    if (!at || !(*whole)[*at].known()) return false;
+    if (!at || !(*whole)[*at].known()) return nullptr;
     axis = *at;
     const std::int64_t rows = (*whole)[axis].factor();
     level.start = starts->front() < 0 ? starts->front() + rows : starts->front();
-    return level.start >= 0 && level.start + level.height * level.width <= rows;
+    return level.start >= 0 && level.start + level.height * level.width <= rows ? node.input(0) : nullptr;
   }
 
   bool read_sampling() {

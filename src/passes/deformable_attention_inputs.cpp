@@ -245,11 +245,12 @@ class ReferenceMatcher {
 
 }  // namespace
 
-LiftOperand LiftOperand::closest(const LetteredLayout& letters, const std::vector<std::string>& wanted) {
+LiftOperand LiftOperand::closest(const LetteredLayout& letters, const std::vector<std::string>& wanted,
+                                 DType dtype) {
   LiftOperand operand;
   operand.wanted = axes_of_letters(letters, wanted);
   operand.layout = letters.layout();
-  const LayoutStep* step = closest_step(letters.layout(), operand.wanted);
+  const LayoutStep* step = closest_step(letters.layout(), operand.wanted, 0, dtype);
   if (step == nullptr) return operand;
   operand.value = step->value;
   operand.axes = step->axes;

@@ -14,8 +14,9 @@ struct LiftOperand {
   std::vector<AtomGroup> wanted;
   double scale = 1.0;  ///< the operator wants the tensor times this
 
-  /// The step of `letters` that comes closest to the wanted axes.
-  static LiftOperand closest(const LetteredLayout& letters, const std::vector<std::string>& wanted);
+  /// The step of `letters`, of this type if one is given, that comes closest to the wanted axes.
+  static LiftOperand closest(const LetteredLayout& letters, const std::vector<std::string>& wanted,
+                             DType dtype = DType::kUndefined);
 };
 
 /// weights = Softmax(logits) over all levels and points of a query and head: the logits.

@@ -1,4 +1,5 @@
 #include <deque>
+#include <set>
 
 #include "passes/inline_call.h"
 #include "passes/passes.h"
@@ -69,7 +70,13 @@ class Inliner {
     }
     TARMAC_CHECK_OK(merge_opsets(model_, function, *call.node));
     context_.changed(*call.node, "inlined the local function " + function.name);
+    const std::set<Value*> inputs(call.node->inputs().begin(), call.node->inputs().end());
     TARMAC_TRY(const auto nodes, inline_call(*call.node, function));
+    // A body need not read all that an operator takes.
+    for (Value* input : inputs) {
+      if (input != nullptr && input->unused() && input->initializer() != nullptr && !input->is_input())
+        input->graph().erase(*input);
+    }
     for (Node* node : nodes) collect(*node, call.depth + 1);
     return {};
   }

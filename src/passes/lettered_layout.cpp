@@ -113,6 +113,12 @@ std::vector<std::size_t> LetteredLayout::chosen() const {
 }
 
 bool LetteredLayout::append(const Node& node, const SymbolicShapes& shapes) {
+  if (node.is("Cast") && node.input(0) == layout_.steps.back().value) {
+    LayoutStep step = layout_.steps.back();
+    step.value = node.output(0);
+    layout_.steps.push_back(std::move(step));
+    return true;
+  }
   const bool followed = follow(layout_, node, shapes);
   label_new_atoms();
   return followed;
@@ -167,13 +173,14 @@ bool LetteredLayout::split(char letter, const SymbolicDim& size, char inner) {
 }
 
 const LayoutStep* closest_step(const AxisLayout& layout, const std::vector<AtomGroup>& wanted,
-                               std::size_t first) {
+                               std::size_t first, DType dtype) {
   const AtomGroup order = flattened(wanted);
   const AtomGroup all = sorted(order);
   const LayoutStep* complete = nullptr;
   const LayoutStep* ordered = nullptr;
   for (std::size_t i = first; i < layout.steps.size(); ++i) {
     const LayoutStep& step = layout.steps[i];
+    if (dtype != DType::kUndefined && step.value->type.dtype != dtype) continue;
     if (step.axes == wanted) return &step;
     const AtomGroup found = flattened(step.axes);
     if (ordered == nullptr && found == order) ordered = &step;

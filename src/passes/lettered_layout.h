@@ -32,7 +32,7 @@ class LetteredLayout {
   /// Atoms that got no letter because one index of them was chosen.
   [[nodiscard]] std::vector<std::size_t> chosen() const;
   void set_letter(std::size_t atom, char letter);
-  /// Follows one more node; see follow().
+  /// Follows one more node; see follow(). Also a Cast.
   bool append(const Node& node, const SymbolicShapes& shapes);
   void append(LayoutStep step) { layout_.steps.push_back(std::move(step)); }
   /// An axis in letters, atoms of one letter together. Nothing where one has no letter.
@@ -51,9 +51,9 @@ class LetteredLayout {
 };
 
 /// The step from `first` on that comes closest to `wanted`: the same axes, else the same order, else the
-/// farthest that has all these atoms and no others. Null where none has.
+/// farthest that has all these atoms and no others. Null where none has. `dtype`: only steps of this type.
 const LayoutStep* closest_step(const AxisLayout& layout, const std::vector<AtomGroup>& wanted,
-                               std::size_t first = 0);
+                               std::size_t first = 0, DType dtype = DType::kUndefined);
 
 /// `value`, with axes of these atoms, as a value whose axes are `wanted`: itself, or with Reshape and Transpose put
 /// before `before`. Null where sizes that nobody knows are in the way; nothing was added then.

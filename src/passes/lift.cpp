@@ -40,9 +40,11 @@ bool may_lift(const PassContext& context, std::string_view op_type) {
 }
 
 Result<Value*> add_lifted(Model& model, Node& before, LiftedCall call, const std::string& name, Type type) {
-  TARMAC_CHECK_OK(add_function(model, call));
+  if (!call.body.empty()) {
+    TARMAC_CHECK_OK(add_function(model, call));
+    model.ir_version = std::max(model.ir_version, kOverloadIrVersion);
+  }
   model.opsets.emplace(ops::kDomain, ops::kDomainVersion);
-  model.ir_version = std::max(model.ir_version, kOverloadIrVersion);
   while (!call.inputs.empty() && call.inputs.back() == nullptr) call.inputs.pop_back();
   Graph& graph = before.graph();
   Value& output = graph.add_op(call.op_type, std::move(call.inputs), name, &before);

@@ -32,7 +32,7 @@ class Lifter {
  private:
   /// The core (value, locations, weights), and what stands around it where it fits.
   Status lift(const DeformableAttention& found, Node& sum, std::string& why) {
-    const LiftOperand value = LiftOperand::closest(found.value, {"B", "S", "M", "D"});
+    const std::vector<std::string> value_axes = {"B", "S", "M", "D"};
     LiftOperand weights = LiftOperand::closest(found.weights, {"B", "Q", "M", "L", "P"});
     LiftOperand sampling = locations(found);
     const LiftOperand result = closest_result(found);
@@ -52,6 +52,9 @@ class Lifter {
     definition.mask = mask.has_value();
     Value& replaced = mask ? *mask->product : *result.value;
     Node& before = *replaced.producer();
+    // The operator gives the type of its value; with 16 bits around it that should have 16 bits as well.
+    LiftOperand value = LiftOperand::closest(found.value, value_axes, replaced.type.dtype);
+    if (value.value == nullptr) value = LiftOperand::closest(found.value, value_axes);
 
     std::vector<Value*> inputs = {place(value, before), nullptr, nullptr, place(sampling, before),
                                   place(weights, before), reference ? place(reference->references, before) : nullptr,
@@ -66,12 +69,6 @@ class Lifter {
     definition.sampling = inputs[3]->type.dtype;
     definition.weights = inputs[4]->type.dtype;
     if (reference) definition.references = inputs[5]->type.dtype;
-    if (replaced.type.dtype != definition.value) {
-      replaced_.insert(replaced_.end(), inputs.begin(), inputs.end());
-      why = fmt::format("the result is {}, the value {}", to_string(replaced.type.dtype),
-                        to_string(definition.value));
-      return {};
-    }
     inputs[1] = &spatial_shapes(found, before.graph());
     inputs[2] = level_starts(found, before.graph());
     TARMAC_TRY(Value* const output, add_call(found, definition, std::move(inputs), replaced, before));
@@ -83,9 +80,12 @@ class Lifter {
       why = "batch and queries of unknown size stand in the way of a Reshape of the result; --fix-shape may help";
       return {};
     }
-    const Type type = replaced.type;
+    if (definition.value != replaced.type.dtype) {
+      placed = &before.graph().add_op("Cast", {placed}, replaced.name() + "_cast", &before);
+      placed->producer()->attributes["to"] = static_cast<std::int64_t>(replaced.type.dtype);
+    }
     if (const SymbolicShape* shape = shapes_.shape(&replaced)) shapes_.set(*placed, SymbolicShape(*shape));
-    placed->type = type;
+    placed->type = Type(replaced.type);
     replaced.graph().replace_uses(replaced, *placed);
     replaced_.push_back(&replaced);
     report(found, definition, sum);

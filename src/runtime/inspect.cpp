@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "graph/model_io.h"
+#include "ops/operator.h"
 #include "passes/infer_shapes.h"
 #include "passes/passes.h"
 #include "plan/tensor_spec.h"
@@ -75,7 +76,10 @@ Result<ModelInfo> inspect_model(const Model& model, const InspectOptions& option
   for (const Value* output : model.graph->outputs())
     info.outputs.push_back(tensor_spec(output->name(), output->type));
   count_graph(*model.graph, info);
-  for (const Function& function : model.functions) count_graph(*function.body, info);
+  for (const Function& function : model.functions) {
+    // A driving operator's definition is there for targets without it.
+    if (function.domain != ops::kDomain) count_graph(*function.body, info);
+  }
   if (const Status costs = count_costs(clone_model(model), options, info); !costs)
     info.unknown_because = costs.error().str();
   return info;

@@ -316,6 +316,28 @@ for kind in ("nearest", "border", "corners", "channels", "locations"):
     MODELS[f"msda_not_{kind}"] = (lambda k=kind: BareAttention(LEVELS[:1], twisted=k), lambda: bare_inputs(1), 16, None)
 
 
+# By the newer exporter as well, as NAME_dynamo; it needs onnxscript.
+DYNAMO = ["msda_2_levels", "bevformer_spatial"]
+
+
+def export_dynamo(name, folder):
+    make, inputs, _, _ = MODELS[name]
+    torch.manual_seed(0)
+    model, samples = make().eval(), inputs()
+    program = torch.onnx.export(model, tuple(samples.values()), dynamo=True, input_names=list(samples), output_names=["output"])
+    import onnx
+    proto = program.model_proto
+    graphs = [proto.graph, *proto.functions]
+    for graph in graphs:  # what people read is most of such a file
+        graph.doc_string = ""
+        graph.ClearField("metadata_props")
+        graph.ClearField("value_info")
+        for node in graph.node:
+            node.doc_string = ""
+            node.ClearField("metadata_props")
+    onnx.save(proto, str(folder / f"{name}_dynamo.onnx"))
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -329,6 +351,13 @@ def main():
                               opset_version=opset, dynamic_axes=dynamic, dynamo=False)
         except Exception as error:  # one that cannot be exported does not keep the others
             print(f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError:
+        return
+    for name in DYNAMO:
+        if not sys.argv[2:] or name in sys.argv[2:]:
+            export_dynamo(name, folder)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ class LiftDeformableAttention : public LiftTest {
     std::size_t reference_size = 2;  ///< of the last axis; 0: locations come as they are
     std::string mode = "levels";
     bool mask = false;
-    std::size_t extra_arrangements = 0;
   };
 
   void expect_lifted(const std::string& name, const Expected& expected) {
@@ -61,6 +60,11 @@ TEST_F(LiftDeformableAttention, TakesReferenceBoxes) { expect_lifted("msda_boxes
 TEST_F(LiftDeformableAttention, TakesTheFormOfRtDetrV2) {
   expect_lifted("msda_v2", {});
   expect_lifted("msda_v2_boxes", {.reference_size = 4});
+}
+
+TEST_F(LiftDeformableAttention, TakesWhatTheNewerExporterWrites) {
+  expect_lifted("msda_2_levels_dynamo", {});
+  expect_lifted("bevformer_spatial_dynamo", {.mode = "points", .mask = true});
 }
 
 TEST_F(LiftDeformableAttention, TakesSizesOfOne) {

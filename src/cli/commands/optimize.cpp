@@ -98,6 +98,7 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
     TARMAC_CHECK_OK(verify_optimized({original, before, model}, options, targets, args.verifying, run));
   // Its own proof: the comparison above is for rewrites that change rounding only.
   TARMAC_CHECK_OK(convert_precision(model, args.precision, args.verifying.data, targets, run));
+  if (!args.precision.type.empty()) TARMAC_CHECK_OK(lift_again(model, options, targets, run.progress));
   if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
   TARMAC_CHECK_OK(save_model(model, args.output));
   run.output.json()["output"] = args.output;

@@ -3,9 +3,9 @@
 #include <limits>
 
 #include "ops/bev_pool/arguments.h"
+#include "ops/bev_pool/grouping.h"
 #include "ops/bev_pool/operator.h"
 #include "ops/bev_pool/tiles.h"
-#include "ops/grouping.h"
 #include "ops/integers.h"
 #include "ops/stream.h"
 
@@ -40,7 +40,7 @@ class Cpu final : public Kernel {
 
   Status run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
              Parallel& parallel) const override {
-    const Arguments a = read_arguments(channels_last_, inputs, outputs);
+    TARMAC_TRY(const Arguments a, read_arguments(channels_last_, inputs, outputs));
     if (a.y.count() == 0) return check_indices(a);
     const bool has_intervals = a.interval_starts.present();
     const std::int64_t tiles_per_map = (a.cells + kTileCells - 1) / kTileCells;

@@ -18,17 +18,20 @@ struct Sizes {
   std::int64_t max_voxels;
   std::int64_t max_points;
   std::int64_t features;
+  float turn;  ///< part of a full turn that the lidar sees
 };
 
-/// Ten sweeps of a lidar with 32 beams: the ground, where nothing stands before it.
-Tensor sweeps(std::int64_t features) {
+/// Ten sweeps of a lidar with 32 beams that sees `turn` of a full turn around ahead: the ground, or what
+/// stands before it.
+Tensor sweeps(std::int64_t features, float turn) {
   constexpr std::int64_t kBeams = 32;
   std::mt19937 generator(3);
   std::uniform_real_distribution<float> draw(0, 1);
   Tensor points = value_of(Tensor::allocate(DType::kFloat32, {kPoints, features}));
   const auto rows = points.mutable_data<float>();
   for (std::int64_t p = 0; p < kPoints; ++p) {
-    const float azimuth = static_cast<float>(p / kBeams % 625) / 625 * 2 * std::numbers::pi_v<float>;
+    const float azimuth =
+        (static_cast<float>(p / kBeams % 625) / 625 - 0.5F) * turn * 2 * std::numbers::pi_v<float>;
     const float elevation = (-30 + static_cast<float>(p % kBeams) * 1.3F) * std::numbers::pi_v<float> / 180;
     const float ground = elevation < 0 ? -1.8F / std::sin(elevation) : 100;
     const float range = std::min(ground, 4 + 80 * draw(generator)) + 0.1F * draw(generator);
@@ -91,7 +94,7 @@ class PlainLoop {
  private:
   bool find_cell(const float* point, int* cell) const {
     for (std::size_t k = 0; k < 3; ++k) {
-      const float position = (point[k] - sizes_.range[k]) / sizes_.voxel[k];
+      const float position = std::floor((point[k] - sizes_.range[k]) / sizes_.voxel[k]);
       if (!(position >= 0 && position < static_cast<float>(grid_[k]))) return false;
       cell[k] = static_cast<int>(position);
     }
@@ -112,7 +115,7 @@ class PlainLoop {
 };
 
 Case make(const std::string& name, const Sizes& sizes) {
-  const Tensor points = sweeps(sizes.features);
+  const Tensor points = sweeps(sizes.features, sizes.turn);
   const ops::Attributes attributes = {{"voxel_size", sizes.voxel},
                                       {"point_cloud_range", sizes.range},
                                       {"max_voxels", sizes.max_voxels},
@@ -139,9 +142,9 @@ CaseMaker maker(const std::string& name, const Sizes& sizes) {
 
 std::vector<CaseMaker> voxelize_cases() {
   return {
-      maker("kitti_pillars", {{0.16F, 0.16F, 4}, {0, -39.68F, -3, 69.12F, 39.68F, 1}, 16000, 32, 4}),
-      maker("nuscenes_pillars", {{0.2F, 0.2F, 8}, {-51.2F, -51.2F, -5, 51.2F, 51.2F, 3}, 30000, 20, 5}),
-      maker("nuscenes_voxels", {{0.1F, 0.1F, 0.2F}, {-51.2F, -51.2F, -5, 51.2F, 51.2F, 3}, 60000, 10, 5})};
+      maker("kitti_pillars", {{0.16F, 0.16F, 4}, {0, -39.68F, -3, 69.12F, 39.68F, 1}, 16000, 32, 4, 0.25F}),
+      maker("nuscenes_pillars", {{0.2F, 0.2F, 8}, {-51.2F, -51.2F, -5, 51.2F, 51.2F, 3}, 30000, 20, 5, 1}),
+      maker("nuscenes_voxels", {{0.1F, 0.1F, 0.2F}, {-51.2F, -51.2F, -5, 51.2F, 51.2F, 3}, 60000, 10, 5, 1})};
 }
 
 }  // namespace tarmac::bench

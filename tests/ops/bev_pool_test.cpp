@@ -115,6 +115,17 @@ TEST(BevPool, AgreesForEveryTypeWidthAndLayout) {
   }
 }
 
+TEST(BevPool, WritesLargeMapsPastTheCaches) {
+  // 9 MiB, with planes that begin anywhere within a line; engines would add nothing.
+  const Points points = random_points(5000, 24, 8, 2 * 131 * 137, 12);
+  for (const auto& [dtype, channels] : {std::pair{DType::kFloat32, 67}, std::pair{DType::kBFloat16, 134}}) {
+    auto test = pooled(to_string(dtype), grid(1, 2, 131, 137), random_tensor(dtype, {1, 3, 2, 4}, 0, 1, 1),
+                       random_tensor(dtype, {1, 2, 4, channels}, -1, 1, 2), points);
+    test.in_engines = false;
+    expect_agreement(test);
+  }
+}
+
 TEST(BevPool, AddsReadyProductsInAnyOrder) {
   const std::int64_t count = 900;
   const Tensor cells = random_integers(DType::kInt64, {count}, 0, 2 * 13 * 11 - 1, 4);

@@ -19,10 +19,16 @@ Status check_point(const Arguments& a, std::int64_t p) {
   return {};
 }
 
+Status check_pair(const char* a, const ConstTensorView& one, const char* b, const ConstTensorView& other) {
+  if (one.present() == other.present()) return {};
+  return make_error(ErrorCode::kInvalidInput, std::string("BevPool: '") + a + "' and '" + b +
+                                                  "' go together, only one of them is there");
+}
+
 }  // namespace
 
-Arguments read_arguments(bool channels_last, std::span<const ConstTensorView> inputs,
-                         std::span<const TensorView> outputs) {
+Result<Arguments> read_arguments(bool channels_last, std::span<const ConstTensorView> inputs,
+                                 std::span<const TensorView> outputs) {
   const auto input = [&](std::size_t i) { return i < inputs.size() ? inputs[i] : ConstTensorView(); };
   Arguments a = {.depth = input(0),
                  .feat = input(1),
@@ -40,6 +46,13 @@ Arguments read_arguments(bool channels_last, std::span<const ConstTensorView> in
   a.maps = a.y.dim(0);
   const std::size_t z = channels_last ? 1 : 2;
   a.cells = a.y.dim(z) * a.y.dim(z + 1) * a.y.dim(z + 2);
+  TARMAC_CHECK_OK(check_pair("depth", a.depth, "ranks_depth", a.ranks_depth));
+  TARMAC_CHECK_OK(check_pair("interval_starts", a.interval_starts, "interval_lengths", a.interval_lengths));
+  if (!a.ranks_feat.present() && a.rows != a.points) {
+    return make_error(ErrorCode::kInvalidInput, "BevPool: 'feat' has " + std::to_string(a.rows) +
+                                                    " rows and 'ranks_bev' " + std::to_string(a.points) +
+                                                    " points, expected one row a point without 'ranks_feat'");
+  }
   return a;
 }
 

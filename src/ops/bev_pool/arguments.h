@@ -22,8 +22,11 @@ struct Arguments {
   std::int64_t cells = 0;  ///< of one map: Z·H·W
 };
 
-Arguments read_arguments(bool channels_last, std::span<const ConstTensorView> inputs,
-                         std::span<const TensorView> outputs);
+/// Also checks what shape inference cannot, since it does not tell inputs that are left out from those of
+/// unknown type. Errors: kInvalidInput where only one of two inputs that go together is there, or where feat
+/// has not one row a point without ranks_feat.
+Result<Arguments> read_arguments(bool channels_last, std::span<const ConstTensorView> inputs,
+                                 std::span<const TensorView> outputs);
 
 /// kInvalidInput with the first index that leaves its tensor, in the order in which a plain loop meets them.
 Status check_indices(const Arguments& arguments);

@@ -3,10 +3,11 @@
 #include <limits>
 
 #include "ops/bev_pool/arguments.h"
+#include "ops/bev_pool/grouping.h"
 #include "ops/bev_pool/operator.h"
 #include "ops/bev_pool/tiles.h"
-#include "ops/grouping.h"
 #include "ops/integers.h"
+#include "ops/stream.h"
 
 namespace tarmac::ops::bev {
 namespace {
@@ -39,7 +40,7 @@ class Cpu final : public Kernel {
 
   Status run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
              Parallel& parallel) const override {
-    const Arguments a = read_arguments(channels_last_, inputs, outputs);
+    TARMAC_TRY(const Arguments a, read_arguments(channels_last_, inputs, outputs));
     if (a.y.count() == 0) return check_indices(a);
     const bool has_intervals = a.interval_starts.present();
     const std::int64_t tiles_per_map = (a.cells + kTileCells - 1) / kTileCells;
@@ -56,19 +57,22 @@ class Cpu final : public Kernel {
     std::byte* block = scratch(layout.size_bytes());
 
     std::atomic<bool> out_of_range = false;
-    TileJob job = {.dtype = a.y.dtype,
-                   .depth = a.depth.data,
-                   .depth_count = a.depth.present() ? a.depth.count() : 0,
-                   .feat = a.feat.data,
-                   .rows = a.rows,
-                   .channels = a.channels,
-                   .ranks_depth = narrow(a.ranks_depth, depth_copy.in(block), parallel),
-                   .ranks_feat = narrow(a.ranks_feat, feat_copy.in(block), parallel),
-                   .y = a.y.data,
-                   .channels_last = channels_last_,
-                   .cells = a.cells,
-                   .tiles_per_map = tiles_per_map,
-                   .out_of_range = &out_of_range};
+    TileJob job = {
+        .dtype = a.y.dtype,
+        .depth = a.depth.data,
+        .depth_count = a.depth.present() ? a.depth.count() : 0,
+        .feat = a.feat.data,
+        .rows = a.rows,
+        .channels = a.channels,
+        .ranks_depth = narrow(a.ranks_depth, depth_copy.in(block), parallel),
+        .ranks_feat = narrow(a.ranks_feat, feat_copy.in(block), parallel),
+        .y = a.y.data,
+        .channels_last = channels_last_,
+        .cells = a.cells,
+        .tiles_per_map = tiles_per_map,
+        .stream = !channels_last_ &&
+                  static_cast<std::int64_t>(bit_width(a.y.dtype)) / 8 * a.y.count() >= kStreamedBytes,
+        .out_of_range = &out_of_range};
     if (has_intervals) {
       job.intervals = intervals.in(block);
       job.starts = starts.in(block);

@@ -14,11 +14,6 @@ Error invalid(const std::string& what) {
   return make_error(ErrorCode::kInvalidInput, std::string(kName) + ": " + what);
 }
 
-Status check_pair(const char* a, const Type& one, const char* b, const Type& other) {
-  if (one.is_tensor() == other.is_tensor()) return {};
-  return invalid(std::string("'") + a + "' and '" + b + "' go together, only one of them is there");
-}
-
 /// depth [..., D, H, W] belongs to feat [..., H, W, C].
 Status check_depth(const Type& depth, const Type& feat) {
   if (depth.dtype != DType::kUndefined && feat.dtype != DType::kUndefined && depth.dtype != feat.dtype)
@@ -39,28 +34,19 @@ Result<std::vector<Type>> infer(const Attributes& attributes, std::span<const Ty
   const Type& feat = inputs[1];
   if (feat.shape && feat.shape->size() < 2)
     return invalid("'feat' is " + to_string(feat) + ", expected at least rows and channels");
-  TARMAC_CHECK_OK(check_pair("depth", depth, "ranks_depth", inputs[2]));
-  TARMAC_CHECK_OK(check_pair("interval_starts", inputs[5], "interval_lengths", inputs[6]));
   if (depth.is_tensor()) TARMAC_CHECK_OK(check_depth(depth, feat));
 
   TARMAC_CHECK_OK(check_rank(kName, "ranks_bev", inputs[4], 1));
   const Dim points = dim_of(inputs[4], 0);
   if (points.known() && *points.size > kMost) return invalid("more than 2147483647 points");
-  if (depth.is_tensor()) TARMAC_CHECK_OK(check_shape(kName, "ranks_depth", inputs[2], {points}));
-  if (inputs[3].is_tensor()) {
-    TARMAC_CHECK_OK(check_shape(kName, "ranks_feat", inputs[3], {points}));
-  } else if (auto shape = feat.static_shape(); shape && points.known()) {
-    shape->pop_back();
-    TARMAC_TRY(const std::int64_t rows, element_count(*shape));
-    if (rows != *points.size)
-      return invalid("'feat' has " + std::to_string(rows) + " rows and 'ranks_bev' " +
-                     std::to_string(*points.size) + " points, expected one row a point without 'ranks_feat'");
-  }
+  if (inputs[2].is_tensor()) TARMAC_CHECK_OK(check_shape(kName, "ranks_depth", inputs[2], {points}));
+  if (inputs[3].is_tensor()) TARMAC_CHECK_OK(check_shape(kName, "ranks_feat", inputs[3], {points}));
   if (inputs[5].is_tensor()) {
     TARMAC_CHECK_OK(check_rank(kName, "interval_starts", inputs[5], 1));
     const Dim intervals = dim_of(inputs[5], 0);
     if (intervals.known() && *intervals.size > kMost) return invalid("more than 2147483647 intervals");
-    TARMAC_CHECK_OK(check_shape(kName, "interval_lengths", inputs[6], {intervals}));
+    if (inputs[6].is_tensor())
+      TARMAC_CHECK_OK(check_shape(kName, "interval_lengths", inputs[6], {intervals}));
   }
 
   Shape grid;
@@ -91,23 +77,16 @@ const Operator& bev_pool() {
       .name = "BevPool",
       .version = 1,
       .doc =
-          "y[cell] = sum of depth[ranks_depth[p]] * feat[ranks_feat[p]] over the points p of the cell; 0 for "
-          "cells "
-          "without points. Depth and feat are addressed as rows: flat over all axes of depth, over all but "
-          "the last "
-          "of feat. Interval i holds the points interval_starts[i] up to interval_starts[i] + "
-          "interval_lengths[i], "
-          "all of the cell ranks_bev[interval_starts[i]]; points of no interval are left out, intervals of "
-          "one cell "
-          "add up, and intervals that ascend by cell are the fast form. Without intervals point p belongs to "
-          "the cell "
-          "ranks_bev[p], in any order. Without depth (lift-splat's index-add of ready products) it counts as "
-          "1; "
-          "without ranks_feat point p has row p. Cell = ((b * Z + z) * H + y) * W + x. Sums are in float32. "
-          "Values out "
-          "of range are an error. BEVPoolV2 of BEVDet (Huang et al. 2022), bev_pool of BEVFusion, voxel "
-          "pooling of "
-          "Lift, Splat, Shoot (Philion and Fidler 2020).",
+          "y[cell] = sum of depth[ranks_depth[p]] * feat[ranks_feat[p]] over the points p of the cell; 0 "
+          "for cells without points. Depth and feat are addressed as rows: flat over all axes of depth, "
+          "over all but the last of feat. Interval i holds the points interval_starts[i] up to "
+          "interval_starts[i] + interval_lengths[i], all of the cell ranks_bev[interval_starts[i]]; "
+          "points of no interval are left out, intervals of one cell add up, and intervals that ascend by "
+          "cell are the fast form. Without intervals point p belongs to the cell ranks_bev[p], in any "
+          "order. Without depth (lift-splat's index-add of ready products) it counts as 1; without "
+          "ranks_feat point p has row p. Cell = ((b * Z + z) * H + y) * W + x. Sums are in float32. "
+          "Values out of range are an error. BEVPoolV2 of BEVDet (Huang et al. 2022), bev_pool of "
+          "BEVFusion, voxel pooling of Lift, Splat, Shoot (Philion and Fidler 2020).",
       .inputs = {{"depth", "[N, D, H', W']: weight of each depth bin; N may be several axes", kFloats, true},
                  {"feat", "[N, H', W', C]; without depth any [..., C]", kFloats},
                  {"ranks_depth", "[P]: element of depth", kIntegers, true},

@@ -14,7 +14,7 @@ class Reference final : public Kernel {
 
   Status run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
              Parallel& /*parallel*/) const override {
-    const Arguments a = read_arguments(channels_last_, inputs, outputs);
+    TARMAC_TRY(const Arguments a, read_arguments(channels_last_, inputs, outputs));
     TARMAC_CHECK_OK(check_indices(a));
     std::vector<double> sums(static_cast<std::size_t>(a.maps * a.cells * a.channels));
     const auto add = [&](std::int64_t p, std::int64_t cell) {

@@ -14,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "ops/floats-inl.h"
+#include "ops/stream-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tarmac::ops::bev::HWY_NAMESPACE {
@@ -233,6 +234,19 @@ void write_columns(Type type, const float* sums, std::int64_t stride, std::int64
   }
 }
 
+/// The same past the caches.
+template <class Type>
+void stream_columns(Type type, const float* sums, std::int64_t stride, std::int64_t cells,
+                    std::int64_t channels, std::int64_t pitch, typename Type::Raw* y) {
+  constexpr std::int64_t kChannels = 4;
+  HWY_ALIGN typename Type::Raw staged[kChannels * kTileCells];
+  for (std::int64_t c = 0; c < channels; c += kChannels) {
+    const std::int64_t some = std::min(kChannels, channels - c);
+    write_columns(type, sums + c, stride, cells, some, kTileCells, staged);
+    for (std::int64_t k = 0; k < some; ++k) stream(staged + k * kTileCells, cells, y + (c + k) * pitch);
+  }
+}
+
 template <class Type>
 void pool(const TileJob& job, Type type, std::int64_t first, std::int64_t last) {
   using Raw = typename Type::Raw;
@@ -260,10 +274,13 @@ void pool(const TileJob& job, Type type, std::int64_t first, std::int64_t last) 
     }
     if (job.channels_last) {
       write_rows(type, sums, stride, cells, job.channels, y);
+    } else if (job.stream) {
+      stream_columns(type, sums, stride, cells, job.channels, job.cells, y);
     } else {
       write_columns(type, sums, stride, cells, job.channels, job.cells, y);
     }
   }
+  if (job.stream) hwy::FlushStream();
 }
 
 void pool_any(const TileJob& job, std::int64_t first, std::int64_t last) {

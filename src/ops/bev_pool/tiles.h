@@ -39,6 +39,7 @@ struct TileJob {
   bool channels_last = false;
   std::int64_t cells = 0;  ///< of one map; tiles do not cross from one map into the next
   std::int64_t tiles_per_map = 0;
+  bool stream = false;  ///< past the caches, for a map that would not stay in them; not with channels last
   std::atomic<bool>* out_of_range = nullptr;  ///< set when a rank leaves its tensor; y is then unfinished
 };
 

@@ -5,12 +5,12 @@
 #include "ops/integers.h"
 #include "ops/pillar_scatter/operator.h"
 #include "ops/pillar_scatter/tiles.h"
+#include "ops/stream.h"
 
 namespace tarmac::ops::pillar {
 namespace {
 
 constexpr std::int64_t kNumbersOfTask = 1 << 18;
-constexpr std::int64_t kStreamedBytes = 16 << 20;
 
 class Cpu final : public Kernel {
  public:

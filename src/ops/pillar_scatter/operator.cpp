@@ -28,11 +28,9 @@ const Operator& pillar_scatter() {
       .version = 1,
       .doc =
           "y[b, c, i, j] = features[v, c] for the pillar v < count with coordinates[v] = (b, z, i, j), 0 "
-          "where there "
-          "is none; z is not looked at. Rows outside the map (padding: negative coordinates) are left out; "
-          "of "
-          "several in one cell the last counts. PointPillars (Lang et al. 2019), mmdetection3d "
-          "PointPillarsScatter.",
+          "where there is none; z is not looked at. Rows outside the map (padding: negative coordinates) "
+          "are left out; of several in one cell the last counts. PointPillars (Lang et al. 2019), "
+          "mmdetection3d PointPillarsScatter.",
       .inputs =
           {{"features", "[V, C]", {DType::kFloat32, DType::kFloat16, DType::kBFloat16}},
            {"coordinates", "[V, 4]: batch, z, y, x in cells", {DType::kInt32, DType::kInt64}},

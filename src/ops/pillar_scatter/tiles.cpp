@@ -7,26 +7,15 @@
 #include "ops/simd.h"
 
 // After the line above, which says what for.
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include "ops/stream-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tarmac::ops::pillar::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-/// Copies past the caches.
-template <class T>
-void stream(const T* from, std::int64_t count, T* to) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t i = 0;
-  for (; i < count && reinterpret_cast<std::uintptr_t>(to + i) % (lanes * sizeof(T)) != 0; ++i)
-    to[i] = from[i];
-  for (; i + lanes <= count; i += lanes) hn::Stream(hn::LoadU(d, from + i), d, to + i);
-  for (; i < count; ++i) to[i] = from[i];
-}
+using ops::HWY_NAMESPACE::stream;
 
 template <class T>
 void scatter(const TileJob& job, std::int64_t first, std::int64_t last) {

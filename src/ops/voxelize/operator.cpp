@@ -45,16 +45,13 @@ const Operator& voxelize() {
       .name = kName,
       .version = 1,
       .doc =
-          "Points sorted into the cells of a grid: cell = floor((p - lower) / voxel_size) in float32 along "
-          "x, y and "
-          "z, with round((upper - lower) / voxel_size) cells; points outside, and those with infinity or "
-          "NaN, are "
-          "left out. A voxel is a cell with points. Voxels are in the order of their first points, the "
-          "points of a "
-          "voxel in their own order; voxels above max_voxels and points of one voxel above max_points are "
-          "dropped. "
-          "What is unused is 0, in coordinates -1. Hard voxelisation of VoxelNet (Zhou and Tuzel 2018) and "
-          "PointPillars (Lang et al. 2019), mmcv's Voxelization (deterministic), spconv's PointToVoxel.",
+          "Points sorted into the cells of a grid: cell = floor((p - lower) / voxel_size) in float32 "
+          "along x, y and z, with round((upper - lower) / voxel_size) cells; points outside, and those "
+          "with infinity or NaN, are left out. A voxel is a cell with points. Voxels are in the order of "
+          "their first points, the points of a voxel in their own order; voxels above max_voxels and "
+          "points of one voxel above max_points are dropped. What is unused is 0, in coordinates -1. Hard "
+          "voxelisation of VoxelNet (Zhou and Tuzel 2018) and PointPillars (Lang et al. 2019), mmcv's "
+          "Voxelization (deterministic), spconv's PointToVoxel.",
       .inputs =
           {{"points", "[N, F]: x, y, z in metres, then anything", {DType::kFloat32}},
            {"count", "[1]: rows that are points; all without it", {DType::kInt32, DType::kInt64}, true}},

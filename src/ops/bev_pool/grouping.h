@@ -7,7 +7,7 @@
 #include "ops/parallel.h"
 #include "ops/scratch_layout.h"
 
-namespace tarmac::ops {
+namespace tarmac::ops::bev {
 
 class Grouping {
  public:
@@ -91,4 +91,4 @@ void for_weighted_ranges(Parallel& parallel, const std::int64_t* weights, std::i
   });
 }
 
-}  // namespace tarmac::ops
+}  // namespace tarmac::ops::bev

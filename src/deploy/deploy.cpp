@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "deploy/accept.h"
+#include "deploy/compare_geometries.h"
 #include "deploy/evaluate_cells.h"
 #include "deploy/facts.h"
 #include "plan/plan_file.h"
@@ -143,6 +144,7 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
 
   if (contract.evaluation && evaluation)
     TARMAC_CHECK_OK(evaluate_cells(contract, *evaluation, cells, report, progress));
+  TARMAC_CHECK_OK(compare_geometries(contract, cells, report, progress));
   if (contract.reference) TARMAC_CHECK_OK(compare_cells_with_reference(contract, cells, report, progress));
   stages.done("evaluate");
   TARMAC_TRY(const auto sample, timing_sample(contract, evaluation, cells.front()));

@@ -61,8 +61,10 @@ Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector
   if (contract.evaluation_data->kind == DataKind::kTensors) return {};
   auto pictures = gather(contract, cells, evaluations);
   for (const std::size_t index : choose_pictures(pictures)) {
-    TARMAC_TRY(pictures[index].jpeg,
-               encode_thumbnail(evaluations.front().predictions[index].item.path, kThumbnailPx));
+    if (!contract.inputs.front().is_raw()) {  // a camera's frames are no picture files
+      TARMAC_TRY(pictures[index].jpeg,
+                 encode_thumbnail(evaluations.front().predictions[index].item.path, kThumbnailPx));
+    }
     report.pictures.push_back(std::move(pictures[index]));
   }
   return {};

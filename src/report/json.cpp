@@ -189,6 +189,20 @@ Json from_calibration(const CalibrationFacts& facts) {
           {"sha256", facts.sha256}, {"time_ns", facts.time_ns}, {"tensors", facts.tensors}};
 }
 
+Json from_geometry_accuracy(const GeometryAccuracy& row) {
+  return {{"variant", row.variant}, {"target", row.target}, {"fused", row.fused}, {"opencv", row.opencv}};
+}
+
+Json from_geometry(const GeometryComparison& row) {
+  return {{"input", row.input},
+          {"data", row.data},
+          {"samples", row.samples},
+          {"mean_levels", row.mean_levels},
+          {"p99_levels", row.p99_levels},
+          {"max_levels", row.max_levels},
+          {"accuracy", list(row.accuracy, from_geometry_accuracy)}};
+}
+
 Json from_prediction(const Prediction& prediction) {
   return {{"variant", prediction.variant},
           {"target", prediction.target},
@@ -238,6 +252,7 @@ Json to_json(const DeployReport& report, bool with_pictures) {
           {"references", list(report.references, from_reference)},
           {"equivalence", list(report.equivalence, from_equivalence)},
           {"calibration", object_or_null(report.calibration, from_calibration)},
+          {"geometry", object_or_null(report.geometry, from_geometry)},
           {"pictures", std::move(pictures)},
           {"stages", list(report.stages, from_stage)}};
 }

@@ -170,6 +170,24 @@ struct CalibrationFacts {
   std::int64_t tensors = 0;  ///< Tensors whose range was observed.
 };
 
+struct GeometryAccuracy {
+  std::string variant;
+  std::string target;
+  double fused = 0;   ///< The metric of the evaluation with `geometry: fused`, as deployed.
+  double opencv = 0;  ///< The same with `geometry: opencv`.
+};
+
+/// One interpolation beside OpenCV's steps, on the same pictures. Levels are those of 8 bits, 0 to 255.
+struct GeometryComparison {
+  std::string input;
+  std::string data;  ///< Where the pictures come from.
+  std::int64_t samples = 0;
+  double mean_levels = 0;  ///< Of |fused - opencv| over every channel of every pixel.
+  double p99_levels = 0;   ///< In steps of 1/256.
+  double max_levels = 0;
+  std::vector<GeometryAccuracy> accuracy;  ///< Empty without an evaluation.
+};
+
 struct Prediction {
   std::string variant;
   std::string target;
@@ -212,6 +230,7 @@ struct DeployReport {
   std::vector<ReferenceComparison> references;
   std::vector<EquivalenceRow> equivalence;
   std::optional<CalibrationFacts> calibration;
+  std::optional<GeometryComparison> geometry;  ///< Absent where the contract says opencv.
   std::vector<ReportPicture> pictures;
   std::vector<StageTime> stages;
 };

@@ -280,6 +280,22 @@ function calibration() {
     el('div', null, el('dt', null, name), el('dd', null, value)))))];
 }
 
+function geometry() {
+  const found = report.geometry;
+  if (!found) return null;
+  const levels = (value) => format.fixed(value, 2);
+  const facts = [['Input', found.input], ['Pictures', format.integer(found.samples)], ['Data', found.data], ['Mean', levels(found.mean_levels)],
+                 ['99 % below', levels(found.p99_levels)], ['Largest', levels(found.max_levels)]];
+  return ['One interpolation beside OpenCV\'s steps', 'The contract says geometry: fused. Differences of its input from that of geometry: opencv, in grey levels of 255.',
+    card(el('dl', {class: 'facts'}, facts.map(([name, value]) => el('div', null, el('dt', null, name), el('dd', null, value))))),
+    found.accuracy.length === 0 ? null : card(table([
+      {title: 'Variant', cell: (row) => row.variant}, {title: 'Target', cell: (row) => row.target},
+      {title: 'Accuracy, fused', number: true, cell: (row) => format.percent(row.fused)},
+      {title: 'Accuracy, opencv', number: true, cell: (row) => format.percent(row.opencv)},
+      {title: 'Fused against opencv', number: true, cell: (row) => format.points(row.fused - row.opencv)},
+    ], found.accuracy))];
+}
+
 function pictures() {
   if (report.pictures.length === 0) return null;
   const wrong = report.pictures.filter((picture) => picture.wrong).length;
@@ -311,7 +327,7 @@ function setTheme(theme) {
 const order = [
   ['Summary', summary], ['Acceptance', acceptance], ['Failed runs', failedRuns], ['Accuracy', accuracy], ['Latency', latency],
   ['Nodes', nodeTimes], ['Sizes', sizes], ['Changes', changes], ['Operators', checks], ['Reference', references],
-  ['Proof', equivalence], ['Calibration', calibration], ['Pictures', pictures],
+  ['Proof', equivalence], ['Calibration', calibration], ['Geometry', geometry], ['Pictures', pictures],
 ];
 
 function build() {

@@ -90,7 +90,9 @@ TEST(FusedPreprocess, IsWithinAGreyLevelOfOpenCvWhereOneStepInterpolates) {
           input.preprocess.insert(input.preprocess.end(), geometries[i].begin(), geometries[i].end());
           input.layout = layout;
           input.dtype = dtype;
-          EXPECT_LE(farthest(input, make_picture(97, 150)), 1.13);
+          // Gray is rounded once more, before it is resized.
+          const double limit = color == ColorOrder::kGray ? 1.6 : 1.13;
+          EXPECT_LE(farthest(input, make_picture(97, 150)), limit);
         }
       }
     }

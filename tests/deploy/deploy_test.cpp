@@ -81,6 +81,24 @@ TEST_F(Deploy, DoesNotPassWhenALimitIsMissed) {
   EXPECT_THAT(testing::PrintToString(outcome.report.failures), testing::HasSubstr("memory"));
 }
 
+TEST_F(Deploy, ReportsHowFarOneInterpolationIsFromOpenCvsSteps) {
+  contract_.inputs.front().geometry = Geometry::kFused;
+  const DeployOutcome outcome = run();
+  ASSERT_TRUE(outcome.report.geometry.has_value());
+  const report::GeometryComparison& geometry = *outcome.report.geometry;
+  EXPECT_EQ(geometry.samples, 297);
+  EXPECT_GT(geometry.mean_levels, 0);
+  EXPECT_LT(geometry.mean_levels, geometry.p99_levels);
+  EXPECT_LE(geometry.p99_levels, geometry.max_levels);
+  EXPECT_LE(geometry.max_levels, 1.1);  // one step interpolates: OpenCV's weights of 11 bits and its rounding
+  ASSERT_EQ(geometry.accuracy.size(), 2U);
+  for (const report::GeometryAccuracy& row : geometry.accuracy) {
+    EXPECT_EQ(row.variant, "original");
+    EXPECT_NEAR(row.fused, row.opencv, 0.01);
+    EXPECT_GT(row.opencv, 0.9);
+  }
+}
+
 TEST_F(Deploy, RefusesPicturesThatServeCalibrationAndEvaluation) {
   contract_.calibration->path = contract_.evaluation_data->path;
   expect_error(deploy(contract_, options_, no_progress()), ErrorCode::kInvalidInput);

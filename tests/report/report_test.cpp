@@ -55,6 +55,9 @@ TEST(ReportJson, HoldsWhatTheStructsHold) {
   EXPECT_EQ(parsed["equivalence"][1]["shapes"], "batch=8");
   EXPECT_EQ(parsed["equivalence"][1]["limit"], 1e-3);
   EXPECT_EQ(parsed["calibration"]["method"], "minmax");
+  EXPECT_EQ(parsed["geometry"]["samples"], 297);
+  EXPECT_EQ(parsed["geometry"]["p99_levels"], 1.5);
+  EXPECT_EQ(parsed["geometry"]["accuracy"][0]["opencv"], 0.9933);
   EXPECT_EQ(parsed["precision"].size(), 23U);
   EXPECT_EQ(parsed["checks"][2]["available"], false);
   EXPECT_FALSE(parsed["pictures"][0].contains("jpeg_base64"));
@@ -66,6 +69,7 @@ TEST(ReportJson, AnEmptyReportHasEveryKey) {
   for (const auto& [key, value] : full.items()) EXPECT_TRUE(empty.contains(key)) << key;
   EXPECT_TRUE(empty["runs"].is_array() && empty["runs"].empty());
   EXPECT_TRUE(empty["calibration"].is_null());
+  EXPECT_TRUE(empty["geometry"].is_null());
   EXPECT_EQ(empty["passed"], false);
 }
 

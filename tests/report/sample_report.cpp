@@ -138,6 +138,8 @@ void add_tables(DeployReport& report) {
                        {"PyTorch 2.9.0", "original", "onnxruntime", "logits", 32, close, 0.01, true}};
   report.calibration = CalibrationFacts{
       "minmax", 128, "train/ (128 of 1,187 pictures, seed 0)", std::string(64, 'd'), 1'900'000'000, 47};
+  report.geometry = GeometryComparison{
+      "image", "pictures/test", 297, 0.31, 1.5, 14.25, {{"original", "openvino", 0.9966, 0.9933}}};
   report.stages = {{"check", 420'000'000},   {"optimize", 12'000'000},    {"quantize", 2'700'000'000},
                    {"compile", 900'000'000}, {"evaluate", 6'100'000'000}, {"bench", 12'000'000'000}};
 }

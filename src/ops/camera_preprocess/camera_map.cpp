@@ -40,6 +40,21 @@ BlockKind kind_of(Range x, Range y, int height, int width) {
   return neighbours && readable ? BlockKind::kInside : BlockKind::kMixed;
 }
 
+/// `ys`: null where all have one row.
+bool are_runs(const std::int32_t* xs, const std::int32_t* ys, int width) {
+  constexpr std::int32_t kColumns = 16;
+  const auto whole = [](std::int32_t position) { return position >> CameraMap::kFractionBits; };
+  for (int first = 0; first < CameraMap::kBlock; first += 4) {
+    const std::int32_t begin = whole(xs[first]) & ~1;
+    if (begin + kColumns > width) return false;
+    for (int i = first; i < first + 4; ++i) {
+      if (whole(xs[i]) < begin || whole(xs[i]) + 3 >= begin + kColumns) return false;
+      if (ys != nullptr && whole(ys[i]) != whole(ys[first])) return false;
+    }
+  }
+  return true;
+}
+
 Error wrong(const std::string& what) { return make_error(ErrorCode::kInvalidInput, what); }
 
 std::string size_text(std::size_t height, std::size_t width) {
@@ -166,15 +181,20 @@ void CameraMap::fill_axes(const MapSpec& spec) {
   for (const double position : spec.rows) y_.push_back(to_fixed(position, source_height_));
 }
 
+BlockKind CameraMap::kind_at(int row, int block) const {
+  const std::ptrdiff_t first = std::ptrdiff_t{block} * kBlock;
+  const std::int32_t* const block_ys = dense_ ? ys(row) + first : nullptr;
+  const std::int32_t place = y(row) >> kFractionBits;
+  const Range rows = dense_ ? range_of(block_ys) : Range{place, place};
+  const BlockKind kind = kind_of(range_of(x(row) + first), rows, source_height_, source_width_);
+  if (kind != BlockKind::kInside || !are_runs(x(row) + first, block_ys, source_width_)) return kind;
+  return BlockKind::kRuns;
+}
+
 void CameraMap::find_kinds() {
   kinds_.reserve(static_cast<std::size_t>(height_) * static_cast<std::size_t>(blocks_));
   for (int row = 0; row < height_; ++row) {
-    for (int block = 0; block < blocks_; ++block) {
-      const Range xs = range_of(x(row) + std::ptrdiff_t{block} * kBlock);
-      const std::int32_t place = y(row) >> kFractionBits;
-      const Range ys_of = dense_ ? range_of(ys(row) + std::ptrdiff_t{block} * kBlock) : Range{place, place};
-      kinds_.push_back(kind_of(xs, ys_of, source_height_, source_width_));
-    }
+    for (int block = 0; block < blocks_; ++block) kinds_.push_back(kind_at(row, block));
   }
 }
 

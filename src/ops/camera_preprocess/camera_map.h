@@ -53,6 +53,8 @@ Position source_position(const MapSpec& spec, int row, int column);
 
 /// How the 16 output pixels of a block lie to the camera's picture.
 enum class BlockKind : std::uint8_t {
+  kRuns,     ///< As kInside; and of every four pixels, all have one row, and their left and right neighbours
+             ///< lie in the 16 columns from the even one at or before the first's left neighbour on.
   kInside,   ///< All neighbours are in the picture, and so are four bytes from each left neighbour on.
   kMixed,    ///< Some may not be.
   kOutside,  ///< None is.
@@ -92,6 +94,7 @@ class CameraMap {
   void fill_dense(const MapSpec& spec);
   void fill_axes(const MapSpec& spec);
   void find_kinds();
+  [[nodiscard]] BlockKind kind_at(int row, int block) const;
 
   int source_height_ = 0;
   int source_width_ = 0;

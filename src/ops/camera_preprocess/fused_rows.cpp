@@ -81,19 +81,79 @@ HWY_INLINE VF chroma_share(const Place& at) {
   return hn::Mul(at.fx, hn::ConvertTo(F(), hn::And(at.x, hn::Set(I(), 1))));
 }
 
-HWY_INLINE Values sample_nv12(const FrameView& frame, const Place& at) {
+/// The four words from which an NV12 pixel is made.
+struct Nv12Words {
+  VI y_top;      ///< Y of the upper left and right neighbours, in bytes 0 and 1
+  VI y_bottom;   ///< of the lower ones
+  VI uv_top;     ///< U V of the upper left one's pair and of the next pair
+  VI uv_bottom;  ///< of the lower one's
+};
+
+HWY_INLINE Nv12Words gather_nv12(const FrameView& frame, const Place& at) {
   const I i;
   const VI row = hn::Set(i, static_cast<std::int32_t>(frame.row_bytes));
   const VI top = hn::Add(hn::Mul(at.y, row), at.x);
-  const VI t = four_bytes(frame.data, top);
-  const VI b = four_bytes(frame.data, hn::Add(top, row));
   const VI one = hn::Set(i, 1);
   const VI chroma_row = hn::Set(i, static_cast<std::int32_t>(frame.chroma_row_bytes));
   const VI column = hn::AndNot(one, at.x);
   const VI upper = hn::ShiftRight<1>(at.y);
   const VI lower = hn::ShiftRight<1>(hn::Add(at.y, one));
-  const VI uv_t = four_bytes(frame.chroma, hn::Add(hn::Mul(upper, chroma_row), column));
-  const VI uv_b = four_bytes(frame.chroma, hn::Add(hn::Mul(lower, chroma_row), column));
+  return {four_bytes(frame.data, top), four_bytes(frame.data, hn::Add(top, row)),
+          four_bytes(frame.chroma, hn::Add(hn::Mul(upper, chroma_row), column)),
+          four_bytes(frame.chroma, hn::Add(hn::Mul(lower, chroma_row), column))};
+}
+
+#if HWY_TARGET != HWY_SCALAR
+
+/// 16 bytes from address(g) on for each group g of four lanes.
+template <typename Address>
+HWY_INLINE VI runs_of_bytes(const Address& address) {
+  const hn::FixedTag<std::uint8_t, 16> d16;
+  const hn::FixedTag<std::uint8_t, 32> d32;
+  const auto low = hn::Combine(d32, hn::LoadU(d16, address(1)), hn::LoadU(d16, address(0)));
+#if HWY_TARGET == HWY_AVX2
+  return hn::BitCast(I(), low);
+#else
+  const auto high = hn::Combine(d32, hn::LoadU(d16, address(3)), hn::LoadU(d16, address(2)));
+  return hn::BitCast(I(), hn::Combine(hn::FixedTag<std::uint8_t, 64>(), high, low));
+#endif
+}
+
+/// Bytes `from` + 0, 1, 2, 3 of its group's run, for each lane.
+HWY_INLINE VI pick_bytes(VI runs, VI from) {
+  const I i;
+  return hn::TableLookupBytes(runs, hn::Add(hn::Mul(from, hn::Set(i, 0x01010101)), hn::Set(i, 0x03020100)));
+}
+
+/// gather_nv12() for BlockKind::kRuns: loads and shuffles, several times as fast as gathers. `xs`, `ys`
+/// (null: all have y): positions of the lanes.
+HWY_INLINE Nv12Words pick_nv12(const FrameView& frame, const Place& at, const std::int32_t* xs,
+                               const std::int32_t* ys, std::int32_t y) {
+  constexpr std::size_t kGroups = hn::MaxLanes(I()) / 4;
+  const std::uint8_t* top[kGroups];
+  const std::uint8_t* upper[kGroups];
+  const std::uint8_t* lower[kGroups];
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    const std::ptrdiff_t column = (xs[4 * g] >> kFraction) & ~1;
+    const auto row = static_cast<std::size_t>((ys != nullptr ? ys[4 * g] : y) >> kFraction);
+    top[g] = frame.data + row * frame.row_bytes + column;
+    upper[g] = frame.chroma + row / 2 * frame.chroma_row_bytes + column;
+    lower[g] = frame.chroma + (row + 1) / 2 * frame.chroma_row_bytes + column;
+  }
+  const VI even = hn::AndNot(hn::Set(I(), 1), at.x);
+  const VI first = hn::Broadcast<0>(even);
+  const VI luma = hn::Sub(at.x, first);
+  const VI chroma = hn::Sub(even, first);
+  return {pick_bytes(runs_of_bytes([&](std::size_t g) { return top[g]; }), luma),
+          pick_bytes(runs_of_bytes([&](std::size_t g) { return top[g] + frame.row_bytes; }), luma),
+          pick_bytes(runs_of_bytes([&](std::size_t g) { return upper[g]; }), chroma),
+          pick_bytes(runs_of_bytes([&](std::size_t g) { return lower[g]; }), chroma)};
+}
+
+#endif
+
+HWY_INLINE Values values_of(const Nv12Words& words, const Place& at) {
+  const auto& [t, b, uv_t, uv_b] = words;
   const VF share = chroma_share(at);
   return {mix(mix(byte_of<0>(t), byte_of<1>(t), at.fx), mix(byte_of<0>(b), byte_of<1>(b), at.fx), at.fy),
           mix(mix(byte_of<0>(uv_t), byte_of<2>(uv_t), share), mix(byte_of<0>(uv_b), byte_of<2>(uv_b), share),
@@ -135,7 +195,7 @@ HWY_INLINE Values sample_yuyv(const FrameView& frame, const Place& at) {
 template <PixelFormat kFormat>
 HWY_INLINE Values sample(const FrameView& frame, const Place& at) {
   if constexpr (kFormat == PixelFormat::kNv12) {
-    return sample_nv12(frame, at);
+    return values_of(gather_nv12(frame, at), at);
   } else if constexpr (kFormat == PixelFormat::kYuyv) {
     return sample_yuyv(frame, at);
   } else {
@@ -176,9 +236,18 @@ HWY_INLINE void sample_block(const RowJob& job, std::ptrdiff_t first, BlockKind 
   if (kind == BlockKind::kMixed) sample_mixed(*job.frame, *job.color, job.x + first, ys, job.y, mixed);
   for (std::ptrdiff_t lane = 0; lane < kBlock; lane += kLanes) {
     Values values;
-    if (kind == BlockKind::kInside) {
+    if (kind == BlockKind::kInside || kind == BlockKind::kRuns) {
       const VI y = ys != nullptr ? hn::LoadU(i, ys + lane) : hn::Set(i, job.y);
-      values = sample<kFormat>(*job.frame, place_of(hn::LoadU(i, job.x + first + lane), y));
+      const Place at = place_of(hn::LoadU(i, job.x + first + lane), y);
+#if HWY_TARGET != HWY_SCALAR
+      if (kFormat == PixelFormat::kNv12 && kind == BlockKind::kRuns) {
+        const std::int32_t* const lane_ys = ys != nullptr ? ys + lane : nullptr;
+        values = values_of(pick_nv12(*job.frame, at, job.x + first + lane, lane_ys, job.y), at);
+      } else
+#endif
+      {
+        values = sample<kFormat>(*job.frame, at);
+      }
     } else if (kind == BlockKind::kMixed) {
       values = {hn::Load(f, mixed[0] + lane), hn::Load(f, mixed[1] + lane), hn::Load(f, mixed[2] + lane)};
     } else {
@@ -206,7 +275,7 @@ void sample_row_as(const RowJob& job) {
   const int whole = job.width / kBlock;
   for (int block = 0; block < whole; ++block) {
     const std::ptrdiff_t first = std::ptrdiff_t{block} * kBlock;
-    if (job.ys != nullptr && block + kAhead < whole && job.kinds[block + kAhead] == BlockKind::kInside) {
+    if (job.ys != nullptr && block + kAhead < whole && job.kinds[block + kAhead] <= BlockKind::kInside) {
       const std::ptrdiff_t next = first + kAhead * kBlock;
       prefetch_pixel(*job.frame, job.x[next], job.ys[next]);
     }

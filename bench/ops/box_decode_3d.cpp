@@ -47,9 +47,10 @@ Case centerpoint() {
   const auto map = [](std::int64_t channels, float low, float high) {
     return random_floats({1, channels, kSize, kSize}, low, high, static_cast<unsigned>(channels));
   };
-  // As trained heatmaps are: nearly all cells far below the threshold.
-  Tensor heat = map(kClasses, -9, 3);
-  for (float& logit : heat.mutable_data<float>()) logit = 2 - 0.1F * (logit - 3) * (logit - 3);
+  // As trained heatmaps are: one cell in a hundred is near the threshold, the others are far below.
+  Tensor heat = map(kClasses, 0, 1);
+  for (float& logit : heat.mutable_data<float>())
+    logit = logit < 0.99F ? -9 + 5 * logit : -3 + 500 * (logit - 0.99F);
   const std::vector<Tensor> inputs = {heat,          map(2, 0, 1), map(1, -3, 1), map(3, 0, 1.5F),
                                       map(2, -1, 1), map(2, -9, 9)};
   std::vector<const float*> heads;

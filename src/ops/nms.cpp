@@ -61,11 +61,11 @@ std::vector<Operand> outputs() {
 
 std::string doc(const char* own) {
   return std::string(own) +
-         " Boxes are taken by falling score, equal ones by their place in the tensor; each that no kept box "
-         "of "
-         "its class suppresses is kept, until there are max_boxes. With scores [B, K, N] a box takes part "
-         "once "
-         "for each class whose score is above the threshold. Never kept: NaN scores.";
+         "\nBoxes are taken by falling score, equal ones by their place in the tensor; each that no kept box "
+         "of its "
+         "class suppresses is kept, until there are max_boxes. With scores [B, K, N] a box takes part once "
+         "for each "
+         "class whose score is above the threshold. NaN scores never do.";
 }
 
 Result<std::vector<Type>> infer(const char* op, const Attributes& attributes, std::span<const Type> inputs) {

@@ -94,14 +94,15 @@ void complete(Boxes& boxes, std::uint32_t count) {
   const auto lanes = static_cast<std::uint32_t>(hn::Lanes(df));
   for (std::uint32_t i = 0; i < count; i += lanes) {
     const auto yaw = hn::LoadU(df, boxes.yaw + i);
-    const auto small = hn::IfThenElseZero(hn::Le(hn::Abs(yaw), hn::Set(df, kFarAngle)), yaw);
+    const auto is_far = hn::Gt(hn::Abs(yaw), hn::Set(df, kFarAngle));
+    const auto small = hn::IfThenZeroElse(is_far, yaw);
     hn::StoreU(hn::Cos(df, small), df, boxes.cosine + i);
     hn::StoreU(hn::Sin(df, small), df, boxes.sine + i);
-  }
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (std::abs(boxes.yaw[i]) <= kFarAngle) continue;
-    boxes.cosine[i] = static_cast<float>(std::cos(static_cast<double>(boxes.yaw[i])));
-    boxes.sine[i] = static_cast<float>(std::sin(static_cast<double>(boxes.yaw[i])));
+    if (hn::AllFalse(df, is_far)) continue;
+    for (std::uint32_t far = i; far < std::min(i + lanes, count); ++far) {
+      boxes.cosine[far] = static_cast<float>(std::cos(static_cast<double>(boxes.yaw[far])));
+      boxes.sine[far] = static_cast<float>(std::sin(static_cast<double>(boxes.yaw[far])));
+    }
   }
   for (std::uint32_t i = 0; i < count; i += lanes) {
     const auto c = hn::Abs(hn::LoadU(df, boxes.cosine + i));
@@ -279,12 +280,22 @@ void suppress(const Boxes& boxes, std::uint32_t k, const Kept& kept, float exten
   if (count > 0) suppress_listed(boxes, kept, k, arbiter, list, count);
 }
 
+/// (dx + dy) / 2 of most boxes: the harmonic mean of a sample, which a few huge ones do not move.
+float usual_size(const float* half_dx, const float* half_dy, std::uint32_t count) {
+  constexpr std::uint32_t kSamples = 64;
+  const std::uint32_t step = (count + kSamples - 1) / kSamples;
+  double inverse = 0;
+  std::uint32_t samples = 0;
+  for (std::uint32_t i = 0; i < count; i += step, ++samples)
+    inverse += 1 / (static_cast<double>(half_dx[i]) + half_dy[i]);
+  return static_cast<float>(samples / inverse);
+}
+
 /// Keeps the boxes of a group that no kept one suppresses, at most `most`.
 void sweep(const nms::Problem& problem, std::int64_t b, const Columns& columns, nms::Candidates::Range group,
            float threshold, std::int64_t most, nms::Candidates& candidates) {
   Boxes boxes(problem.places());
   nms::Tiles& tiles = boxes.tiles;
-  double inverse_sizes = 0;
   for (std::uint32_t i = 0; i < group.size(); ++i) {
     const float* const box = problem.box(b, candidates.row_at(group.begin + i));
     boxes.given[0][i] = box[columns.x];
@@ -292,9 +303,8 @@ void sweep(const nms::Problem& problem, std::int64_t b, const Columns& columns, 
     boxes.given[2][i] = box[columns.dx] / 2;
     boxes.given[3][i] = box[columns.dy] / 2;
     boxes.given[4][i] = box[columns.yaw];
-    inverse_sizes += 2 / (static_cast<double>(box[columns.dx]) + box[columns.dy]);
   }
-  const auto cell = static_cast<float>(group.size() / inverse_sizes);
+  const float cell = usual_size(boxes.given[2], boxes.given[3], group.size());
   nms::HWY_NAMESPACE::order_by_place(tiles, boxes.given[0], boxes.given[1], group.size(), cell);
   complete(boxes, group.size());
   const Arbiter arbiter{problem, candidates, b, group.begin, threshold};

@@ -46,7 +46,7 @@ const Operator& rotated_nms() {
       "overlap) of the exact rectangles seen from above, computed in double. yaw in radians turns x towards "
       "y, "
       "dx is measured along the turned x axis. As nms_rotated of mmcv (clockwise=True where y points down), "
-      "nms_bev of mmdetection3d, nms_gpu of OpenPCDet and nms_rotated of detectron2. Never kept: boxes with "
+      "nms_bev of mmdetection3d, and nms_gpu of OpenPCDet. Never kept: boxes with "
       "a "
       "number that is not finite or with dx or dy not above 0.");
   static const Operator op = {

@@ -1,6 +1,7 @@
 #include "contract/dataset.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "contract/field.h"
 #include "contract/subset.h"
@@ -169,6 +170,23 @@ Result<Sha256Digest> Dataset::digest(std::size_t index) const {
   Sha256 hash;
   for (const auto& [name, tensor] : sample) hash.update(tensor.bytes());
   return hash.finish();
+}
+
+Result<Sha256Digest> Dataset::digest_all(Progress& progress) const {
+  Sha256 hash;
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted while hashing the data");
+    TARMAC_TRY(const Sha256Digest one, digest(i));
+    hash.update(one);
+    progress.advance();
+  }
+  return hash.finish();
+}
+
+void Dataset::keep(std::size_t begin, std::size_t end) {
+  assert(begin <= end && end <= items_.size());
+  items_ = std::vector<DataItem>(items_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 items_.begin() + static_cast<std::ptrdiff_t>(end));
 }
 
 DataSource to_data_source(const ReferenceSpec& reference) {

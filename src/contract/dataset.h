@@ -34,8 +34,13 @@ class Dataset {
   /// One sample for every input of the model, with batch size 1. Errors as Preprocessor::run().
   [[nodiscard]] Result<std::map<std::string, Tensor>> load(std::size_t index) const;
 
+  /// Leaves samples [begin, end) only (asserted to lie inside): a shard.
+  void keep(std::size_t begin, std::size_t end);
+
   /// Hash of the picture's file, or of the sample's rows.
   [[nodiscard]] Result<Sha256Digest> digest(std::size_t index) const;
+  /// Of the samples' digests, in order. Reads them all. Errors: kIo, kCancelled.
+  [[nodiscard]] Result<Sha256Digest> digest_all(Progress& progress) const;
 
  private:
   Dataset() = default;

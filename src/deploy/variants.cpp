@@ -78,10 +78,10 @@ Result<Calibration> calibrate(const Contract& contract, const Model& model,
   BatchOptions reading;
   reading.batch_size = fixed ? 0 : kCalibrationBatch;
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
-  const BatchSource next = [&]() -> Result<std::optional<std::map<std::string, Tensor>>> {
+  const CalibrationSource next = [&]() -> Result<std::optional<CalibrationBatch>> {
     TARMAC_TRY(auto batch, reader->next());
-    if (!batch) return std::optional<std::map<std::string, Tensor>>();
-    return std::optional(std::move(batch->inputs));
+    if (!batch) return std::optional<CalibrationBatch>();
+    return std::optional(calibration_batch(*std::move(batch)));
   };
   const std::size_t batches = (data.size() + kCalibrationBatch - 1) / kCalibrationBatch;
   progress.start("calibrate", fixed ? data.size() : batches);

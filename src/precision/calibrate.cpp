@@ -26,14 +26,22 @@ float blend(float average, float latest, double decay) {
   return static_cast<float>(decay * average + (1 - decay) * latest);
 }
 
-Status observe(const std::string& name, const Tensor& tensor, const CalibrateOptions& options,
-               ActivationStatistics& statistics) {
+/// Elements of the samples that count.
+std::size_t counted(const Tensor& tensor, const CalibrationBatch& batch) {
+  const auto count = static_cast<std::size_t>(tensor.count());
+  if (batch.samples == batch.size || tensor.shape().empty()) return count;
+  const auto rows = static_cast<std::size_t>(tensor.shape().front());
+  return rows % batch.size != 0 ? count : count / batch.size * batch.samples;
+}
+
+Status observe(const std::string& name, const Tensor& tensor, std::size_t count,
+               const CalibrateOptions& options, ActivationStatistics& statistics) {
   if (tensor.dtype() != DType::kFloat32) {
     return make_error(ErrorCode::kInvalidInput,
                       std::string("expected float32, found ") + to_string(tensor.dtype()), name);
   }
-  if (tensor.count() == 0) return {};
-  const auto values = tensor.data<float>();
+  if (count == 0) return {};
+  const auto values = tensor.data<float>().first(count);
   const auto [low, high, finite] = extremes_of(values);
   if (!finite) {
     return make_error(
@@ -52,8 +60,6 @@ Status observe(const std::string& name, const Tensor& tensor, const CalibrateOpt
   return {};
 }
 
-using Batch = std::map<std::string, Tensor>;
-
 /// Two contexts that take turns: one runs while what the other made is reduced.
 class Calibrator {
  public:
@@ -67,14 +73,16 @@ class Calibrator {
     return {};
   }
 
-  Status run(Batch batch) {
+  Status run(CalibrationBatch batch) {
     Context& context = *contexts_[calibration_.batches % contexts_.size()];
-    for (auto& [name, tensor] : batch) TARMAC_CHECK_OK(context.set_input(name, tensor));
+    for (auto& [name, tensor] : batch.inputs) TARMAC_CHECK_OK(context.set_input(name, tensor));
     TARMAC_CHECK_OK(context.run());
     TARMAC_CHECK_OK(finish());
+    const std::size_t samples = batch.samples;
     reduction_ = std::async(std::launch::async,
                             [this, &context, batch = std::move(batch)] { return reduce(context, batch); });
     ++calibration_.batches;
+    calibration_.samples += samples;
     return {};
   }
 
@@ -85,16 +93,16 @@ class Calibrator {
   [[nodiscard]] std::uint64_t batches() const { return calibration_.batches; }
 
  private:
-  Status reduce(Context& context, const Batch& batch) {
+  Status reduce(Context& context, const CalibrationBatch& batch) {
     for (const std::string& name : values_) {
-      const auto input = batch.find(name);
+      const auto input = batch.inputs.find(name);
       Tensor tensor;
-      if (input != batch.end()) {
+      if (input != batch.inputs.end()) {
         tensor = input->second;
       } else {
         TARMAC_TRY(tensor, context.output(name));
       }
-      TARMAC_CHECK_OK(observe(name, tensor, options_, calibration_.statistics[name]));
+      TARMAC_CHECK_OK(observe(name, tensor, counted(tensor, batch), options_, calibration_.statistics[name]));
     }
     return {};
   }
@@ -108,12 +116,20 @@ class Calibrator {
 
 }  // namespace
 
+CalibrationBatch calibration_batch(Batch batch) {
+  std::size_t size = batch.items.size();
+  for (const auto& [name, tensor] : batch.inputs) {
+    if (!tensor.shape().empty()) size = static_cast<std::size_t>(tensor.shape().front());
+  }
+  return {std::move(batch.inputs), batch.items.size(), size};
+}
+
 bool needs_histogram(CalibrationMethod method) {
   return method != CalibrationMethod::kMinMax && method != CalibrationMethod::kMovingAverage;
 }
 
 Result<Calibration> calibrate(const Model& model, const std::vector<std::string>& values, Target& target,
-                              const CalibrateOptions& options, const BatchSource& next_batch,
+                              const CalibrateOptions& options, const CalibrationSource& next_batch,
                               Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   TARMAC_TRY(const Model observed, observed_copy(model, values));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "contract/batch_reader.h"
 #include "graph/graph.h"
 #include "precision/clipping.h"
 #include "targets/target.h"
@@ -27,9 +28,20 @@ using Statistics = std::map<std::string, ActivationStatistics>;
 /// The next batch, by input name; nullopt at the end.
 using BatchSource = std::function<Result<std::optional<std::map<std::string, Tensor>>>()>;
 
+/// Samples along the first axis of each input.
+struct CalibrationBatch {
+  std::map<std::string, Tensor> inputs;
+  std::size_t samples = 0;  ///< that count; what lies behind them fills up a fixed batch size
+  std::size_t size = 0;     ///< that are there
+};
+CalibrationBatch calibration_batch(Batch batch);
+/// The next batch; nullopt at the end.
+using CalibrationSource = std::function<Result<std::optional<CalibrationBatch>>()>;
+
 struct Calibration {
   Statistics statistics;
   std::uint64_t batches = 0;
+  std::uint64_t samples = 0;
   std::int64_t time_ns = 0;
 };
 
@@ -47,7 +59,7 @@ bool needs_histogram(CalibrationMethod method);
 /// Errors: kInvalidInput when there is no data or a value is NaN or infinite (names it), kCancelled, the
 /// target's.
 Result<Calibration> calibrate(const Model& model, const std::vector<std::string>& values, Target& target,
-                              const CalibrateOptions& options, const BatchSource& next_batch,
+                              const CalibrateOptions& options, const CalibrationSource& next_batch,
                               Progress& progress);
 
 /// The range of each value by the method. Asserts that histograms were kept where it needs them.

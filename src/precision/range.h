@@ -13,6 +13,7 @@ struct Range {
   bool empty = true;
 
   void include(float low, float high);
+  bool operator==(const Range&) const = default;
 };
 
 /// By value name.

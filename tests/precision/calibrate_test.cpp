@@ -9,13 +9,15 @@ namespace {
 
 Target& engine() { return *expect_ok(find_target("onnxruntime")); }
 
-BatchSource batches(std::vector<std::vector<float>> samples) {
+/// Each list is a batch; `fill` of its last values are no samples of their own.
+CalibrationSource batches(std::vector<std::vector<float>> samples, std::size_t fill = 0) {
   auto next = std::make_shared<std::size_t>(0);
-  return [samples = std::move(samples), next]() -> Result<std::optional<std::map<std::string, Tensor>>> {
-    if (*next == samples.size()) return std::optional<std::map<std::string, Tensor>>();
+  return [samples = std::move(samples), next, fill]() -> Result<std::optional<CalibrationBatch>> {
+    if (*next == samples.size()) return std::optional<CalibrationBatch>();
     const auto& values = samples[(*next)++];
-    return std::optional(std::map<std::string, Tensor>{
-        {"x", Tensor::from({static_cast<std::int64_t>(values.size())}, values)}});
+    CalibrationBatch batch{{}, values.size() - fill, values.size()};
+    batch.inputs.emplace("x", Tensor::from({static_cast<std::int64_t>(values.size())}, values));
+    return std::optional(std::move(batch));
   };
 }
 
@@ -39,6 +41,25 @@ TEST_F(Calibrate, KeepsTheSmallestAndLargestOverAllBatches) {
   EXPECT_EQ(found.statistics.at("x").extremes.max, 3);
   EXPECT_EQ(found.statistics.at("a").extremes.min, -4);
   EXPECT_EQ(found.statistics.at("a").extremes.max, 6);
+}
+
+TEST_F(Calibrate, AveragesTheExtremesOfBatches) {
+  CalibrateOptions options;
+  options.decay = 0.5;
+  const auto found = expect_ok(
+      calibrate(doubling(), {"x"}, engine(), options, batches({{1, -2}, {3, 0}, {0, -1}}), no_progress()));
+  EXPECT_EQ(found.statistics.at("x").moving_average.max, 1);
+  EXPECT_EQ(found.statistics.at("x").moving_average.min, -1);
+}
+
+TEST_F(Calibrate, LeavesOutWhatFillsUpABatch) {
+  CalibrateOptions options;
+  options.histograms = true;
+  const auto found = expect_ok(calibrate(doubling(), {"x", "a"}, engine(), options,
+                                         batches({{1, 2, 9, 9}, {3, 4, 9, 9}}, 2), no_progress()));
+  EXPECT_EQ(found.samples, 4U);
+  EXPECT_EQ(found.statistics.at("a").histogram.count(), 4U);
+  EXPECT_EQ(found.statistics.at("a").extremes.max, 8);
 }
 
 TEST_F(Calibrate, RefusesNanAndNamesTheValue) {

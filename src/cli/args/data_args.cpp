@@ -129,23 +129,35 @@ std::size_t OpenData::batch_count(std::size_t batch_size) const {
 }
 
 Result<BatchSource> OpenData::batches(std::size_t batch_size, std::size_t limit) const {
+  TARMAC_TRY(const CalibrationSource source, calibration_batches(batch_size));
+  std::size_t left = limit == 0 ? samples() : limit;
+  return BatchSource([source, left]() mutable -> Result<std::optional<std::map<std::string, Tensor>>> {
+    if (left == 0) return std::optional<std::map<std::string, Tensor>>();
+    TARMAC_TRY(auto batch, source());
+    if (!batch) return std::optional<std::map<std::string, Tensor>>();
+    left -= std::min(left, batch->samples);
+    return std::optional(std::move(batch->inputs));
+  });
+}
+
+Result<CalibrationSource> OpenData::calibration_batches(std::size_t batch_size) const {
   BatchOptions options;
   options.batch_size = effective_batch(batch_size);
   TARMAC_TRY(auto opened, BatchReader::open(contract_, *dataset_, options));
   const std::shared_ptr<BatchReader> reader = std::move(opened);
-  std::size_t left = limit == 0 ? samples() : limit;
-  return BatchSource(
-      [reader, left,
-       warned = std::size_t{0}]() mutable -> Result<std::optional<std::map<std::string, Tensor>>> {
-        if (left == 0) return std::optional<std::map<std::string, Tensor>>();
+  return CalibrationSource(
+      [reader, warned = std::size_t{0}]() mutable -> Result<std::optional<CalibrationBatch>> {
         TARMAC_TRY(auto batch, reader->next());
-        for (; warned < reader->unreadable().size(); ++warned) {
+        for (; warned < reader->unreadable().size(); ++warned)
           log(LogLevel::kWarning, "left out: " + reader->unreadable()[warned].str());
-        }
-        if (!batch) return std::optional<std::map<std::string, Tensor>>();
-        left -= std::min(left, batch->items.size());
-        return std::optional(std::move(batch->inputs));
+        if (!batch) return std::optional<CalibrationBatch>();
+        return std::optional(calibration_batch(*std::move(batch)));
       });
+}
+
+Result<std::string> OpenData::digest(Progress& progress) const {
+  TARMAC_TRY(const Sha256Digest digest, dataset_->digest_all(progress));
+  return to_hex(digest);
 }
 
 }  // namespace tarmac::cli

@@ -35,6 +35,12 @@ class OpenData {
   /// Batches of at most `batch_size` samples (of the contract's size where that is fixed), `limit` samples at
   /// most (0: all). Refers to this object.
   [[nodiscard]] Result<BatchSource> batches(std::size_t batch_size, std::size_t limit = 0) const;
+  /// The same with how many samples count in each.
+  [[nodiscard]] Result<CalibrationSource> calibration_batches(std::size_t batch_size) const;
+  /// SHA-256 of all samples. Advances the progress by one for each. Errors: kIo, kCancelled.
+  [[nodiscard]] Result<std::string> digest(Progress& progress) const;
+  /// Leaves samples [begin, end) only.
+  void keep(std::size_t begin, std::size_t end) { dataset_->keep(begin, end); }
   [[nodiscard]] const Contract& contract() const { return contract_; }
   /// The contract's batch size where that is fixed, else `batch_size`.
   [[nodiscard]] std::size_t effective_batch(std::size_t batch_size) const;

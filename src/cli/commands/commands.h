@@ -9,6 +9,7 @@ void add_inspect(Commands& commands);
 void add_check(Commands& commands);
 void add_optimize(Commands& commands);
 void add_quantize(Commands& commands);
+void add_calibration(Commands& commands);
 void add_compile(Commands& commands);
 void add_run(Commands& commands);
 void add_bench(Commands& commands);

@@ -5,11 +5,11 @@
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
 #include "cli/args/target_args.h"
+#include "cli/calibrate_model.h"
 #include "cli/commands/commands.h"
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
 #include "graph/model_io.h"
-#include "precision/calibrate.h"
 #include "precision/quantize.h"
 
 namespace tarmac::cli {
@@ -23,8 +23,7 @@ struct QuantizeArgs {
   std::string model;
   std::string output;
   std::string mode;
-  std::string method = to_string(CalibrationMethod::kMinMax);
-  double percentile = ClippingOptions().percentile;
+  CalibrationArgs calibration;
   int bits = 8;
   DataArgs data;
   TargetArgs target;
@@ -40,53 +39,22 @@ Status check_available(const QuantizeArgs& args) {
     return make_error(ErrorCode::kUnsupported,
                       fmt::format("--bits {} is not available yet; there is 8", args.bits));
   }
-  if (args.mode == "static" && !args.data.given()) {
+  const bool sharded = !args.calibration.shard.empty();
+  if (sharded && (args.mode != "static" || args.calibration.cache.empty()))
     return make_error(ErrorCode::kUsage,
-                      "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, or "
-                      "--data FILE.npz");
-  }
+                      "--shard calibrates a part of the data: it needs --mode static and --cache");
+  if (sharded == !args.output.empty())
+    return make_error(ErrorCode::kUsage,
+                      sharded ? "--shard writes no model; leave --output out" : "--output is missing");
   return {};
 }
 
-constexpr std::array kMethods = {CalibrationMethod::kMinMax, CalibrationMethod::kMovingAverage,
-                                 CalibrationMethod::kEntropy, CalibrationMethod::kPercentile,
-                                 CalibrationMethod::kMse};
-
-/// The words are checked when they are read.
-CalibrationMethod method_called(const std::string& word) {
-  return *std::find_if(kMethods.begin(), kMethods.end(),
-                       [&](CalibrationMethod method) { return word == to_string(method); });
-}
-
-std::string method_words(const char* between) {
-  std::string words;
-  for (const CalibrationMethod method : kMethods)
-    words += (words.empty() ? "" : between) + std::string(to_string(method));
-  return words;
-}
-
-Result<Ranges> calibrate(const QuantizeArgs& args, const Model& model, const OpenData& data, Run& run) {
+Result<CalibrationRecord> calibrate(const QuantizeArgs& args, const Model& model, OpenData* data, Run& run) {
   TARMAC_TRY(Target* const target,
              args.target.name().empty() ? reference_target() : open_target(args.target.name()));
-  TARMAC_TRY(const BatchSource batches, data.batches(kBatch));
-  run.progress.start("calibrate", data.batch_count(kBatch));
-  const ClippingOptions clipping{.method = method_called(args.method), .percentile = args.percentile};
-  CalibrateOptions options;
-  options.compile = args.target.compile_options();
-  options.histograms = needs_histogram(clipping.method);
-  TARMAC_TRY(const Calibration calibration, tarmac::calibrate(model, activations_to_quantize(model), *target,
-                                                              options, batches, run.progress));
-  run.progress.finish();
-  Ranges found = ranges_of(calibration.statistics, clipping);
-  run.output.line("Calibrated on {} samples of {} with {} in {}: {} ranges",
-                  format_count(static_cast<std::int64_t>(data.samples())), data.path(), target->name(),
-                  format_time(static_cast<double>(calibration.time_ns)), found.size());
-  Json ranges = Json::object();
-  for (const auto& [name, range] : found) ranges[name] = {range.min, range.max};
-  run.output.json()["calibration"] = {
-      {"method", args.method},    {"samples", data.samples()},      {"data", data.path()},
-      {"target", target->name()}, {"time_ns", calibration.time_ns}, {"ranges", std::move(ranges)}};
-  return found;
+  return calibrate_model(
+      {args.calibration, model, activations_to_quantize(model), data, *target, args.target.compile_options()},
+      run);
 }
 
 void report(const QuantizeReport& report, Run& run) {
@@ -131,7 +99,10 @@ Status compare(const Model& before, const Model& after, const OpenData* data, Ru
 
 Status quantize(const QuantizeArgs& args, Run& run) {
   TARMAC_CHECK_OK(check_available(args));
-  TARMAC_CHECK_OK(check_output_file(args.output));
+  const std::string& cache = args.calibration.cache;
+  for (const std::string& file : {args.output, cache}) {
+    if (!file.empty()) TARMAC_CHECK_OK(check_output_file(file));
+  }
   std::vector<Target*> targets;
   if (!args.target.name().empty()) {
     TARMAC_TRY(targets.emplace_back(), open_target(args.target.name()));
@@ -147,7 +118,11 @@ Status quantize(const QuantizeArgs& args, Run& run) {
   const Model before = clone_model(model);
   Result<QuantizeReport> done = QuantizeReport();
   if (args.mode == "static") {
-    TARMAC_TRY(const Ranges ranges, calibrate(args, model, *data, run));
+    TARMAC_TRY(const CalibrationRecord seen, calibrate(args, model, data.get(), run));
+    if (!args.calibration.shard.empty()) return {};
+    const Ranges ranges = ranges_of(seen.statistics, args.calibration.clipping());
+    Json& json = run.output.json()["calibration"]["ranges"] = Json::object();
+    for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
     done = quantize_static(model, ranges);
   } else {
     done = quantize_weights(model);
@@ -174,9 +149,7 @@ void add_quantize(Commands& commands) {
                     "tarmac quantize model.onnx -o small.onnx --mode weight-only"},
                    [args](Run& run) { return quantize(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
-  command.add_option("-o,--output", args->output, "File for the quantised model")
-      ->type_name("FILE")
-      ->required();
+  command.add_option("-o,--output", args->output, "File for the quantised model")->type_name("FILE");
   command
       .add_option("--mode", args->mode,
                   "static: weights and activations, ranges from data; weight-only: needs no data")
@@ -188,18 +161,7 @@ void add_quantize(Commands& commands) {
       })
       ->required();
   command.add_option("--bits", args->bits, "Bits of a weight (default: 8)")->type_name("8");
-  command.add_option("--method", args->method, "How ranges come from the data (default: minmax)")
-      ->type_name(method_words("|"))
-      ->check([](const std::string& word) {
-        const bool known = std::any_of(kMethods.begin(), kMethods.end(),
-                                       [&](CalibrationMethod method) { return word == to_string(method); });
-        return known ? "" : "expected " + method_words(", ") + "; found '" + word + "'";
-      });
-  command
-      .add_option("--percentile", args->percentile,
-                  "Share of the magnitudes that --method percentile keeps (default: 99.99)")
-      ->type_name("PERCENT")
-      ->check(CLI::Range(50.0, 100.0));
+  args->calibration.add(command);
   args->data.add(command,
                  "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
   args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");

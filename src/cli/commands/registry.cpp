@@ -8,6 +8,7 @@ void add_commands(Commands& commands) {
            add_check,
            add_optimize,
            add_quantize,
+           add_calibration,
            add_compile,
            add_run,
            add_bench,

@@ -1,0 +1,115 @@
+#include "cli/calibrate_model.h"
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "contract/describe.h"
+#include "graph/model_io.h"
+
+namespace tarmac::cli {
+namespace {
+
+constexpr std::size_t kBatch = 8;
+constexpr std::uint64_t kMostFileBytes = std::uint64_t{1} << 30U;
+
+std::string preprocessing_digest(const OpenData* data) {
+  std::string text;
+  if (data != nullptr) {
+    for (const InputSpec& input : data->contract().inputs)
+      text += input.is_picture() ? describe_preprocess(input) : "";
+  }
+  return to_hex(sha256(std::as_bytes(std::span(text))));
+}
+
+Result<CalibrationRecord> observe(const CalibrationJob& job, CalibrationRecord record, const Shard& shard,
+                                  Run& run) {
+  const auto of = [&](std::int64_t index) {
+    return static_cast<std::size_t>(static_cast<std::int64_t>(job.data->samples()) * index / shard.count);
+  };
+  if (!shard.whole()) job.data->keep(of(shard.index - 1), of(shard.index));
+  if (job.data->samples() == 0) {
+    return make_error(ErrorCode::kInvalidInput,
+                      "shard " + job.args.shard + " holds no sample; take fewer shards");
+  }
+  CalibrateOptions options;
+  options.compile = job.options;
+  // A file serves every method; without one, what the method needs will do.
+  options.histograms = !job.args.cache.empty() || needs_histogram(job.args.clipping().method);
+  TARMAC_TRY(const CalibrationSource batches, job.data->calibration_batches(kBatch));
+  run.progress.start("calibrate", job.data->batch_count(kBatch));
+  TARMAC_TRY(Calibration found, calibrate(job.model, job.values, job.target, options, batches, run.progress));
+  run.progress.finish();
+  record.samples = found.samples;
+  record.shard_count = shard.count;
+  record.shards = {shard.index};
+  record.histograms = options.histograms;
+  record.decay = options.decay;
+  record.statistics = std::move(found.statistics);
+  run.output.line("Calibrated on {} samples of {} with {} in {}: {} values",
+                  format_count(static_cast<std::int64_t>(record.samples)), job.data->path(),
+                  job.target.name(), format_time(static_cast<double>(found.time_ns)),
+                  record.statistics.size());
+  run.output.json()["calibration"]["time_ns"] = found.time_ns;
+  return record;
+}
+
+}  // namespace
+
+Result<CalibrationRecord> read_calibration(const std::string& path) {
+  TARMAC_TRY(const std::string text, read_file(path, kMostFileBytes));
+  auto record = calibration_from_text(text);
+  if (!record) return make_error(record.error().code, record.error().message, {}, path);
+  return record;
+}
+
+Status write_calibration(const std::string& path, const CalibrationRecord& record) {
+  return write_file(path, to_text(record));
+}
+
+Result<CalibrationRecord> calibrate_model(const CalibrationJob& job, Run& run) {
+  TARMAC_TRY(const Shard shard, job.args.parsed_shard());
+  const std::string& cache = job.args.cache;
+  std::error_code ignored;
+  const bool is_there = !cache.empty() && std::filesystem::exists(cache, ignored);
+  if (job.data == nullptr && !is_there) {
+    return make_error(
+        ErrorCode::kUsage,
+        "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, --data "
+        "FILE.npz, or a --cache that is there");
+  }
+  CalibrationRecord record;
+  TARMAC_TRY(record.model_digest, model_digest(job.model));
+  record.preprocessing_digest = preprocessing_digest(job.data);
+  if (!cache.empty() && job.data != nullptr) {
+    run.progress.start("hash the data", job.data->samples());
+    TARMAC_TRY(record.data_digest, job.data->digest(run.progress));
+    run.progress.finish();
+  }
+  Json& json = run.output.json()["calibration"];
+  json = {{"method", job.args.method}, {"target", job.target.name()}, {"cache", cache}, {"reused", is_there}};
+  if (job.data != nullptr) json["data"] = job.data->path();
+  if (is_there && shard.whole()) {
+    TARMAC_TRY(CalibrationRecord found, read_calibration(cache));
+    CalibrationNeeds needs{record.model_digest,        record.data_digest,       record.preprocessing_digest,
+                           job.args.clipping().method, CalibrateOptions().decay, job.values};
+    if (job.data == nullptr) {  // what the file says of its data is all there is
+      needs.data_digest = found.data_digest;
+      needs.preprocessing_digest = found.preprocessing_digest;
+    }
+    if (auto fits = check_fit(found, needs); !fits)
+      return make_error(fits.error().code, fits.error().message, {}, cache);
+    run.output.line("Calibration taken from {}: {} samples, {} values", cache,
+                    format_count(static_cast<std::int64_t>(found.samples)), found.statistics.size());
+    json["samples"] = found.samples;
+    return found;
+  }
+  TARMAC_TRY(record, observe(job, std::move(record), shard, run));
+  json["samples"] = record.samples;
+  if (!cache.empty()) {
+    TARMAC_CHECK_OK(write_calibration(cache, record));
+    run.output.line("Calibration written to {}", cache);
+  }
+  return record;
+}
+
+}  // namespace tarmac::cli

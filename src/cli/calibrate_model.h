@@ -21,7 +21,7 @@ struct CalibrationJob {
 
 /// Reads --cache where that file exists and refuses it where it does not fit; else runs the shard's data and
 /// writes
-/// --cache. Says on `run` which of the two. Errors: kUsage where there is neither data nor file.
+/// --cache. Says on `run` which of the two. There must be one of the two (asserted).
 Result<CalibrationRecord> calibrate_model(const CalibrationJob& job, Run& run);
 
 /// A calibration file from disk, with its path in errors.

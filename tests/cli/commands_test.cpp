@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/file.h"
 #include "cli/child_program.h"
 #include "cli/scene.h"
 #include "graph/model_io.h"
@@ -165,6 +166,48 @@ TEST(Quantize, StaticOnTensorsStaysNearTheFloatModel) {
   EXPECT_EQ(done["calibration"]["samples"], 24);
   EXPECT_LT(done["comparison"]["scores"]["max_rel"].get<double>(), 0.02);
   EXPECT_GT(run_json({"inspect", scene.path("q.onnx")})["operators"].value("QuantizeLinear", 0), 0);
+}
+
+TEST(Commands, CalibrationFilesMergeIntoWhatOneRunGivesAndAreReused) {
+  const Scene scene;
+  const std::string data = scene.samples("samples.npz", 11, false);
+  const auto quantize = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"quantize", scene.model(), "--mode", "static",
+                                          "--method", "entropy",     "--data", data};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  std::vector<std::string> merge = {"calibration", "merge"};
+  for (const char* shard : {"1/3", "2/3", "3/3"}) {
+    const std::string cache = scene.path(std::string(1, shard[0]) + ".json");
+    run_json(quantize({"--shard", shard, "--cache", cache}));
+    merge.insert(merge.begin() + 2, cache);
+  }
+  merge.insert(merge.end(), {"-o", scene.path("merged.json")});
+  EXPECT_EQ(run_json(merge)["samples"], 11);
+  EXPECT_FALSE(run_json(
+      quantize({"-o", scene.path("one.onnx"), "--cache", scene.path("one.json")}))["calibration"]["reused"]);
+  const json again =
+      run_json(quantize({"-o", scene.path("again.onnx"), "--cache", scene.path("merged.json")}));
+  EXPECT_TRUE(again["calibration"]["reused"]);
+  EXPECT_TRUE(expect_ok(read_file(scene.path("one.onnx"))) == expect_ok(read_file(scene.path("again.onnx"))));
+
+  const ProgramResult part =
+      run_tarmac(quantize({"-o", scene.path("q.onnx"), "--cache", scene.path("1.json")}));
+  EXPECT_EQ(part.exit_status, 4);
+  EXPECT_THAT(part.err, HasSubstr("1 of 3 shards"));
+  const ProgramResult other = run_tarmac({"quantize", scene.model(), "--mode", "static", "--data",
+                                          scene.samples("others.npz", 5, false), "--cache",
+                                          scene.path("merged.json"), "-o", scene.path("q.onnx")});
+  EXPECT_EQ(other.exit_status, 4);
+  EXPECT_THAT(other.err, HasSubstr("it is of other data"));
+
+  run_json({"calibration", "export", scene.path("merged.json"), "--method", "entropy", "-o",
+            scene.path("trt.cache")});
+  run_json({"calibration", "import", scene.path("trt.cache"), "--model", scene.model(), "-o",
+            scene.path("imported.json")});
+  run_json({"quantize", scene.model(), "--mode", "static", "--cache", scene.path("imported.json"), "-o",
+            scene.path("q.onnx")});
 }
 
 TEST(Quantize, StaticOnPicturesNeedsTheContract) {

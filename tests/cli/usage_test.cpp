@@ -11,8 +11,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::vector<std::string> kCommands = {"inspect", "check", "optimize", "quantize", "compile",
-                                            "run",     "bench", "verify",   "deploy",   "completion"};
+const std::vector<std::string> kCommands = {"inspect",     "check",   "optimize",  "quantize",
+                                            "calibration", "compile", "run",       "bench",
+                                            "verify",      "deploy",  "completion"};
 
 TEST(Help, ExistsForEveryCommandWithExamples) {
   for (const std::string& command : kCommands) {
@@ -58,6 +59,10 @@ TEST(Usage, MistakesExitWith2AndSayWhatWouldHaveBeenRight) {
       {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "statik"},
        "expected static or weight-only, found 'statik'"},
       {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static"}, "add --data"},
+      {{"quantize", "m.onnx", "--mode", "static", "--shard", "1/2"}, "needs --mode static and --cache"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static", "--method", "entropie"},
+       "expected minmax, "},
+      {{"calibration", "join", "a.json", "-o", "b.json"}, "expected merge, export or import, found 'join'"},
       {{"optimize", "m.onnx"}, "-o is missing"},
       {{"optimize", "m.onnx", "-o", "o.onnx", "--skip", "fold_constant"}, "did you mean 'fold_constants'?"},
       {{"optimize", "m.onnx", "-o", "o.onnx", "--heads", "0"}, "--heads"},

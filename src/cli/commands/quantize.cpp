@@ -1,4 +1,5 @@
 #include <array>
+#include <filesystem>
 #include <memory>
 
 #include "cli/args/data_args.h"
@@ -45,7 +46,15 @@ Status check_available(const QuantizeArgs& args) {
                       "--shard calibrates a part of the data: it needs --mode static and --cache");
   if (sharded == !args.output.empty())
     return make_error(ErrorCode::kUsage,
-                      sharded ? "--shard writes no model; leave --output out" : "--output is missing");
+                      sharded ? "--shard writes no model; leave --output out" : "--output is required");
+  std::error_code ignored;
+  if (args.mode == "static" && !args.data.given() &&
+      !std::filesystem::exists(args.calibration.cache, ignored)) {
+    return make_error(
+        ErrorCode::kUsage,
+        "--mode static calibrates on real data; add --data DIR with --contract deploy.yaml, --data "
+        "FILE.npz, or a --cache that is there");
+  }
   return {};
 }
 

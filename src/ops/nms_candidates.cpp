@@ -83,7 +83,7 @@ Candidates::Candidates(const Problem& problem, std::int64_t b) : problem_(proble
 void Candidates::collect(const Options& options) {
   const std::int64_t valid = problem_.valid_rows(b_);
   std::size_t found = 0;
-  for (std::int64_t k = 0; k < problem_.classes(); ++k) {
+  for (std::int64_t k = 0; valid > 0 && k < problem_.classes(); ++k) {
     const std::int64_t first = k * problem_.rows();
     found += HWY_DYNAMIC_DISPATCH(above)(problem_.scores(b_) + first, static_cast<std::size_t>(valid),
                                          options.score_threshold, static_cast<std::uint32_t>(first),

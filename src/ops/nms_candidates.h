@@ -33,7 +33,7 @@ class Candidates {
     }
     size_ = to;
   }
-  /// Sorts; then at(), groups() and keep() make sense.
+  /// Sorts; from then on groups(), row_at(), label_at() and keep() make sense.
   void sort(const Options& options);
 
   [[nodiscard]] std::uint32_t size() const { return size_; }
@@ -42,7 +42,7 @@ class Candidates {
   [[nodiscard]] std::uint32_t row_at(std::uint32_t i) const { return row(place_at(i)); }
   [[nodiscard]] std::int32_t label_at(std::uint32_t i) const { return problem_.label(b_, place_at(i)); }
 
-  /// Takes part: may be written by several threads for different i.
+  /// For different i at once on several threads.
   void keep(std::uint32_t i) { kept_[rank_at(i)] = 1; }
   /// Kept ones into the outputs, best first, at most options.max_boxes.
   void emit(const Options& options, const Selection& selection) const;
@@ -67,6 +67,11 @@ class Candidates {
   Range* groups_;
   std::uint8_t* kept_;  ///< by rank
 };
+
+/// The most candidates that a group can have, whatever the numbers are.
+inline std::int64_t largest_group(const Options& options, const Problem& problem) {
+  return options.class_agnostic ? problem.places() : problem.rows();
+}
 
 /// For each batch entry: collects, leaves out the boxes n for which `sound(b, n)` does not hold, sorts, calls
 /// `sweep(b, group, candidates)` for each group, which keep()s, and emits. Groups and batch entries run on

@@ -53,11 +53,12 @@ std::array<float, 9> Decoder::box(std::int64_t b, std::int64_t place) const {
     const std::int64_t width = scores_.dim(3);
     const std::int64_t area = scores_.dim(2) * width;
     const std::int64_t cell = place % area;
+    const std::int64_t row = cell / width;
     const auto head = [&](std::size_t i, std::int64_t channel) {
       return float_at(heads_[i], (b * heads_[i].dim(1) + channel) * area + cell);
     };
     x = (static_cast<float>(cell % width) + head(0, 0)) * settings_.cell_x + settings_.range[0];
-    y = (static_cast<float>(cell / width) + head(0, 1)) * settings_.cell_y + settings_.range[1];
+    y = (static_cast<float>(row) + head(0, 1)) * settings_.cell_y + settings_.range[1];
     z = head(1, 0);
     dx = head(2, 0);
     dy = head(2, 1);

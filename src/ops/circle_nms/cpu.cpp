@@ -21,15 +21,15 @@ namespace tarmac::ops::circle_nms_kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace tiled = nms::HWY_NAMESPACE;
 
-/// Keeps the boxes of a group that are not within the radius of a kept one, at most `most`.
+/// Keeps the boxes of a group that are not within the radius of a kept one, at most max_boxes.
 void sweep(const nms::Problem& problem, std::int64_t b, nms::Candidates::Range group, double squared_radius,
-           std::int64_t most, nms::Candidates& candidates) {
+           const nms::Options& options, nms::Candidates& candidates) {
   if (squared_radius < 0) {
     for (std::uint32_t i = group.begin; i < group.end; ++i) candidates.keep(i);
     return;
   }
   const hn::ScalableTag<float> df;
-  nms::Tiles tiles(problem.places(), 2);
+  nms::Tiles tiles(nms::largest_group(options, problem), 2);
   float* const x = tiles.extra(0);
   float* const y = tiles.extra(1);
   const auto box = [&](std::uint32_t i) { return problem.box(b, candidates.row_at(group.begin + i)); };
@@ -53,7 +53,7 @@ void sweep(const nms::Problem& problem, std::int64_t b, nms::Candidates::Range g
   const auto inside = hn::Set(df, static_cast<float>(squared_radius) * (1 - kSlack) - kTiny * kTiny);
   const auto outside = hn::Set(df, static_cast<float>(squared_radius) * (1 + kSlack) + kTiny * kTiny);
   std::int64_t total = 0;
-  for (std::uint32_t i = 0; i < group.size() && total < most; ++i) {
+  for (std::uint32_t i = 0; i < group.size() && total < options.max_boxes; ++i) {
     const std::uint32_t k = tiles.at[i];
     if (tiles.extent_x[k] < 0) continue;
     candidates.keep(group.begin + i);
@@ -104,7 +104,7 @@ class Cpu final : public Kernel {
         [&](std::int64_t b, nms::Candidates::Range group, nms::Candidates& candidates) {
           const double squared_radius = settings_.squared_radius_of(candidates.label_at(group.begin));
           HWY_DYNAMIC_DISPATCH(sweep)
-          (problem, b, group, squared_radius, options.max_boxes, candidates);
+          (problem, b, group, squared_radius, options, candidates);
         },
         parallel);
     return {};

@@ -76,9 +76,9 @@ using V = hn::Vec<DF>;
 /// Relative and absolute slack of bounds; the absolute one covers numbers that underflow.
 constexpr float kSlack = 1e-5F;
 constexpr float kTiny = 1e-30F;
-/// Bound of the float32 error of overlap·(1 + t) − t·(area + area') for boxes within a circle of radius 1:
-/// sine and cosine are off by at most 4e-7 each, corners by 20 roundings, which moves an outline not longer
-/// than 6.
+/// Bound of the float32 error of overlap·(1 + t) − t·(area + area'), in squares of the boxes' half sizes
+/// added up: corners are off by 1e-6 of that, from sine, cosine and 20 roundings, along an outline of at
+/// most 6.
 constexpr float kError = 2e-5F;
 /// hwy's sine and cosine are good to 3 units in the last place up to 39,000.
 constexpr float kFarAngle = 10000.0F;
@@ -291,10 +291,11 @@ float usual_size(const float* half_dx, const float* half_dy, std::uint32_t count
   return static_cast<float>(samples / inverse);
 }
 
-/// Keeps the boxes of a group that no kept one suppresses, at most `most`.
+/// Keeps the boxes of a group that no kept one suppresses, at most max_boxes.
 void sweep(const nms::Problem& problem, std::int64_t b, const Columns& columns, nms::Candidates::Range group,
-           float threshold, std::int64_t most, nms::Candidates& candidates) {
-  Boxes boxes(problem.places());
+           const Settings& settings, nms::Candidates& candidates) {
+  const std::int64_t most = settings.options.max_boxes;
+  Boxes boxes(nms::largest_group(settings.options, problem));
   nms::Tiles& tiles = boxes.tiles;
   for (std::uint32_t i = 0; i < group.size(); ++i) {
     const float* const box = problem.box(b, candidates.row_at(group.begin + i));
@@ -307,7 +308,7 @@ void sweep(const nms::Problem& problem, std::int64_t b, const Columns& columns, 
   const float cell = usual_size(boxes.given[2], boxes.given[3], group.size());
   nms::HWY_NAMESPACE::order_by_place(tiles, boxes.given[0], boxes.given[1], group.size(), cell);
   complete(boxes, group.size());
-  const Arbiter arbiter{problem, candidates, b, group.begin, threshold};
+  const Arbiter arbiter{problem, candidates, b, group.begin, settings.iou_threshold};
   std::int64_t total = 0;
   for (std::uint32_t i = 0; i < group.size() && total < most; ++i) {
     const std::uint32_t k = tiles.at[i];
@@ -337,10 +338,9 @@ class Cpu final : public Kernel {
   Status run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
              Parallel& parallel) const override {
     const nms::Problem problem(inputs);
-    const nms::Options& options = settings_.options;
     const Columns columns = problem.columns() == 5 ? Columns{0, 1, 2, 3, 4} : Columns{0, 1, 3, 4, 6};
     nms::run_fast(
-        options, problem, nms::Selection(problem, outputs),
+        settings_.options, problem, nms::Selection(problem, outputs),
         [&](std::int64_t b, std::uint32_t n) {
           const float* const box = problem.box(b, n);
           const float sum =
@@ -351,7 +351,7 @@ class Cpu final : public Kernel {
         },
         [&](std::int64_t b, nms::Candidates::Range group, nms::Candidates& candidates) {
           HWY_DYNAMIC_DISPATCH(sweep)
-          (problem, b, columns, group, settings_.iou_threshold, options.max_boxes, candidates);
+          (problem, b, columns, group, settings_, candidates);
         },
         parallel);
     return {};

@@ -30,7 +30,7 @@ using VI = hn::Vec<Integers>;
 inline constexpr std::size_t kLanes = hn::MaxLanes(Floats());
 /// Positions of a tile, filled up to whole rows of the product and whole vectors.
 inline constexpr std::size_t kMostRows = (kTile + kMatrixRows + kLanes) / kLanes * kLanes;
-/// Elements of the map that one task lays out, and channels at a time.
+/// Elements of the map that one task lays out at least.
 inline constexpr std::int64_t kStageChunk = 256;
 
 /// A call's sizes, its inputs, and the memory that all of its tasks share.
@@ -80,7 +80,7 @@ HWY_INLINE void pack_weights(const Call& call, T type, std::int64_t begin, std::
     const auto vector = static_cast<std::size_t>(i % vectors);
     const std::int64_t first = static_cast<std::int64_t>(vector * kLanes);
     const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kLanes, g.group_out_channels - first));
-    const auto* from = call.inputs[kW].template as<typename T::Raw>() +
+    const auto* from = call.inputs[kW].as<typename T::Raw>() +
                        (group * g.group_out_channels + first) * static_cast<std::int64_t>(plan.depth);
     float* to = call.weights + static_cast<std::size_t>(group) * plan.depth * plan.c_stride;
     const std::size_t panel = vector / kMatrixVectors * kMatrixVectors;
@@ -106,9 +106,7 @@ HWY_INLINE void pack_weights(const Call& call, T type, std::int64_t begin, std::
 template <class T>
 HWY_INLINE void spread_bias(const Call& call, T type) {
   const Geometry& g = call.geometry;
-  std::fill_n(call.bias, call.plan.bias_size, 0.0F);
-  if (!call.has(kBias)) return;
-  const auto* from = call.inputs[kBias].template as<typename T::Raw>();
+  const auto* from = call.inputs[kBias].as<typename T::Raw>();
   const Floats d;
   const auto outputs = static_cast<std::size_t>(g.group_out_channels);
   for (std::int64_t group = 0; group < call.settings.groups; ++group) {
@@ -119,16 +117,14 @@ HWY_INLINE void spread_bias(const Call& call, T type) {
   }
 }
 
-/// Map n, elements [begin, end), channels innermost; the element after the last one is 0.
+/// Map n, elements [begin, end), channels innermost.
 template <class T>
 HWY_INLINE void stage(const Call& call, T type, std::int64_t n, std::int64_t begin, std::int64_t end) {
   const std::int64_t map = call.geometry.map_size();
   const std::size_t stride = call.plan.map_stride;
-  const auto* from =
-      call.inputs[kX].template as<typename T::Raw>() + n * call.geometry.channels * map + begin;
+  const auto* from = call.inputs[kX].as<typename T::Raw>() + n * call.geometry.channels * map + begin;
   transpose(type, from, map, call.geometry.channels, end - begin, Float32(), call.map + begin * stride,
             stride);
-  if (end == map) std::fill(call.map + map * stride, call.map + call.plan.map_size, 0.0F);
 }
 
 HWY_INLINE void begin_tile(const Call& call, std::int64_t n, std::int64_t index, Tile& tile) {
@@ -174,28 +170,37 @@ HWY_INLINE Neighbours neighbours(V coordinate, std::int64_t elements) {
           hn::AndNot(hn::Lt(next, hn::Zero(di)), hn::Lt(next, size)), hn::Sub(x, first)};
 }
 
+/// `count` numbers of an input, and 0 up to whole vectors.
+HWY_INLINE void read_floats(const ConstTensorView& tensor, std::int64_t at, std::size_t count, float* to) {
+  with_float_type(tensor.dtype, [&](auto type) HWY_ATTR {
+    const auto* from = tensor.as<typename decltype(type)::Raw>() + at;
+    for (std::size_t p = 0; p < count; p += kLanes)
+      hn::Store(load_some_floats(Floats(), type, from + p, count - p), Floats(), to + p);
+  });
+}
+
 /// What tap t of an offset group sees from each position.
-template <class T>
-HWY_INLINE void find_corners(const Call& call, T type, const Tile& tile, std::int64_t offset_group,
-                             std::int64_t t, Corners& corners) {
-  using Raw = typename T::Raw;
+HWY_INLINE void find_corners(const Call& call, const Tile& tile, std::int64_t offset_group, std::int64_t t,
+                             Corners& corners) {
   const Geometry& g = call.geometry;
   const Floats d;
   const Integers di;
   const std::int64_t map = (tile.n * call.settings.offset_groups + offset_group) * g.taps() + t;
-  const std::int64_t at = map * g.positions() + tile.first;
-  const Raw* dy = call.inputs[kOffset].template as<Raw>() + at + map * g.positions();
-  const Raw* dx = dy + g.positions();
-  const Raw* mask = call.has(kMask) ? call.inputs[kMask].template as<Raw>() + at : nullptr;
+  alignas(64) float dy[kMostRows] = {};
+  alignas(64) float dx[kMostRows] = {};
+  read_floats(call.inputs[kOffset], 2 * map * g.positions() + tile.first, tile.count, dy);
+  read_floats(call.inputs[kOffset], (2 * map + 1) * g.positions() + tile.first, tile.count, dx);
+  std::fill_n(corners.mask, kMostRows, 1.0F);
+  if (call.has(kMask))
+    read_floats(call.inputs[kMask], map * g.positions() + tile.first, tile.count, corners.mask);
   const V tap_y = hn::Set(d, static_cast<float>(t / g.kernel_width * call.settings.dilation_y));
   const V tap_x = hn::Set(d, static_cast<float>(t % g.kernel_width * call.settings.dilation_x));
   const VI width = hn::Set(di, static_cast<std::int32_t>(g.width));
   const VI outside = hn::Set(di, static_cast<std::int32_t>(g.map_size()));
   const V one = hn::Set(d, 1);
   for (std::size_t p = 0; p < tile.rows; p += kLanes) {
-    const std::size_t some = p < tile.count ? tile.count - p : 0;
-    const V y = hn::Add(hn::Add(hn::Load(d, tile.y + p), tap_y), load_some_floats(d, type, dy + p, some));
-    const V x = hn::Add(hn::Add(hn::Load(d, tile.x + p), tap_x), load_some_floats(d, type, dx + p, some));
+    const V y = hn::Add(hn::Add(hn::Load(d, tile.y + p), tap_y), hn::Load(d, dy + p));
+    const V x = hn::Add(hn::Add(hn::Load(d, tile.x + p), tap_x), hn::Load(d, dx + p));
     const Neighbours rows = neighbours(y, g.height);
     const Neighbours columns = neighbours(x, g.width);
     const VI corner = hn::Add(hn::Mul(rows.first, width), columns.first);
@@ -208,7 +213,6 @@ HWY_INLINE void find_corners(const Call& call, T type, const Tile& tile, std::in
       hn::Store(hn::IfThenElse(inside, element, outside), di, corners.element[k] + p);
       hn::Store(hn::Mul(weight_y[k / 2], weight_x[k % 2]), d, corners.weight[k] + p);
     }
-    hn::Store(mask == nullptr ? one : load_some_floats(d, type, mask + p, some), d, corners.mask + p);
   }
 }
 
@@ -239,9 +243,8 @@ HWY_INLINE void sample(const Call& call, const Tile& tile, const Corners& corner
 }
 
 /// Rows [begin, end) of a group's sum for each position: the matrix A of one product.
-template <class T>
-HWY_INLINE void sample_part(const Call& call, T type, const Tile& tile, std::int64_t group,
-                            std::int64_t begin, std::int64_t end, Corners& corners, float* a) {
+HWY_INLINE void sample_part(const Call& call, const Tile& tile, std::int64_t group, std::int64_t begin,
+                            std::int64_t end, Corners& corners, float* a) {
   const Geometry& g = call.geometry;
   for (std::int64_t row = begin; row < end;) {
     const std::int64_t t = row / g.group_channels;
@@ -250,14 +253,13 @@ HWY_INLINE void sample_part(const Call& call, T type, const Tile& tile, std::int
     // Up to the end of the part, of the tap, or of the channels with the same offsets.
     const std::int64_t some = std::min(
         {end - row, (group + 1) * g.group_channels - c, (offset_group + 1) * g.offset_group_channels - c});
-    find_corners(call, type, tile, offset_group, t, corners);
+    find_corners(call, tile, offset_group, t, corners);
     sample(call, tile, corners, c, c + some, a + (row - begin));
     row += some;
   }
 }
 
-template <class T>
-HWY_INLINE void run_tile(const Call& call, T type, const Tile& tile, Corners& corners) {
+HWY_INLINE void run_tile(const Call& call, const Tile& tile, Corners& corners) {
   const Geometry& g = call.geometry;
   const Plan& plan = call.plan;
   const std::size_t rows = plan.tile + kMatrixRows;
@@ -269,15 +271,17 @@ HWY_INLINE void run_tile(const Call& call, T type, const Tile& tile, Corners& co
                   c + p * plan.c_stride);
     for (std::size_t begin = 0; begin < plan.depth; begin += plan.part_rows) {
       const std::size_t end = std::min(plan.depth, begin + plan.part_rows);
-      sample_part(call, type, tile, group, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+      sample_part(call, tile, group, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
                   corners, a);
       const float* weights =
           call.weights + (static_cast<std::size_t>(group) * plan.depth + begin) * plan.c_stride;
       multiply(a, plan.a_stride, tile.rows, weights, end - begin, c, plan.c_stride, plan.vectors);
     }
     const std::int64_t o = tile.n * g.out_channels + group * g.group_out_channels;
-    auto* y = call.y.template as<typename T::Raw>() + o * g.positions() + tile.first;
-    transpose(Float32(), c, plan.c_stride, tile.count, g.group_out_channels, type, y, g.positions());
+    with_float_type(call.y.dtype, [&](auto type) HWY_ATTR {
+      auto* y = call.y.as<typename decltype(type)::Raw>() + o * g.positions() + tile.first;
+      transpose(Float32(), c, plan.c_stride, tile.count, g.group_out_channels, type, y, g.positions());
+    });
   }
 }
 
@@ -296,28 +300,32 @@ void run(const Settings& settings, std::span<const ConstTensorView> inputs, cons
                      memory,
                      memory + plan.weights_size,
                      memory + plan.weights_size + plan.bias_size};
-  with_float_type(y.dtype, [&](auto type) HWY_ATTR {
-    spread_bias(call, type);
-    const std::int64_t all_vectors = settings.groups * static_cast<std::int64_t>(plan.vectors);
-    parallel.for_ranges(all_vectors, 1, [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
-      pack_weights(call, type, begin, end);
-    });
-    const std::int64_t chunks = geometry.map_size() / kStageChunk + 1;
-    for (std::int64_t n = 0; n < geometry.batch; ++n) {
-      parallel.for_ranges(chunks, 1, [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
-        stage(call, type, n, begin * kStageChunk, std::min(geometry.map_size(), end * kStageChunk));
-      });
-      parallel.for_ranges(static_cast<std::int64_t>(plan.tiles), 1,
-                          [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
-                            Tile tile;
-                            Corners corners;
-                            for (std::int64_t i = begin; i < end; ++i) {
-                              begin_tile(call, n, i, tile);
-                              run_tile(call, type, tile, corners);
-                            }
-                          });
-    }
+  std::fill_n(call.bias, plan.bias_size, 0.0F);
+  if (call.has(kBias))
+    with_float_type(inputs[kBias].dtype, [&](auto type) HWY_ATTR { spread_bias(call, type); });
+  const std::int64_t all_vectors = settings.groups * static_cast<std::int64_t>(plan.vectors);
+  parallel.for_ranges(all_vectors, 1, [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
+    with_float_type(inputs[kW].dtype, [&](auto type) HWY_ATTR { pack_weights(call, type, begin, end); });
   });
+  const std::int64_t map = geometry.map_size();
+  std::fill(call.map + map * geometry.channels, call.map + plan.map_size, 0.0F);  // what is outside
+  for (std::int64_t n = 0; n < geometry.batch; ++n) {
+    parallel.for_ranges((map + kStageChunk - 1) / kStageChunk, 1,
+                        [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
+                          with_float_type(inputs[kX].dtype, [&](auto type) HWY_ATTR {
+                            stage(call, type, n, begin * kStageChunk, std::min(map, end * kStageChunk));
+                          });
+                        });
+    parallel.for_ranges(static_cast<std::int64_t>(plan.tiles), 1,
+                        [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
+                          Tile tile;
+                          Corners corners;
+                          for (std::int64_t i = begin; i < end; ++i) {
+                            begin_tile(call, n, i, tile);
+                            run_tile(call, tile, corners);
+                          }
+                        });
+  }
 }
 
 }  // namespace tarmac::ops::deform::HWY_NAMESPACE

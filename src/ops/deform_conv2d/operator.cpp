@@ -102,13 +102,6 @@ Result<std::vector<Type>> infer(const Attributes& attributes, std::span<const Ty
     TARMAC_TRY(out_channels,
                same_size(kName, "the number of output channels", out_channels, dim_of(bias, 0)));
   }
-  for (const Type* type : {&w, &offset, &bias, &mask}) {
-    if (!type->is_tensor() || type->dtype == DType::kUndefined || x.dtype == DType::kUndefined) continue;
-    if (type->dtype != x.dtype) {
-      return bad_shape(std::string("the inputs are ") + to_string(x.dtype) + " and " +
-                       to_string(type->dtype) + ", expected one type");
-    }
-  }
   return std::vector<Type>{Type::tensor(x.dtype, {{batch, out_channels, out_height, out_width}})};
 }
 
@@ -186,7 +179,8 @@ const Operator& deform_conv2d() {
           "mask[n, t] there or 1, and t = (g kH + k) kW + l for the channel's offset group g. Values between "
           "elements are interpolated linearly; neighbours outside the map count 0, and so does a coordinate "
           "that "
-          "is not finite. Computed in float32. ONNX DeformConv-22; deformable convolution v1 (Dai et al. "
+          "is not finite. Computed in float32; inputs may differ in type, so that offsets need not be "
+          "rounded to 16 bits. ONNX DeformConv-22; deformable convolution v1 (Dai et al. "
           "2017) and "
           "v2 (Zhu et al. 2019), torchvision deform_conv2d, mmcv ModulatedDeformConv2d.",
       .inputs = {{"X", "[N, C, H, W]", floats},

@@ -22,7 +22,7 @@ Plan::Plan(const Geometry& geometry, const Settings& settings, std::size_t lanes
   const std::size_t share = positions / (4 * static_cast<std::size_t>(workers)) + 1;
   tile = std::clamp(up_to_multiple(share, row_step), 4 * row_step, up_to_multiple(kTile, row_step));
   tiles = (positions + tile - 1) / tile;
-  map_stride = up_to_multiple(static_cast<std::size_t>(geometry.channels), lanes);
+  map_stride = static_cast<std::size_t>(geometry.channels);
   a_stride = up_to_multiple(part_rows, lanes) + lanes;
   c_stride = outputs;
   weights_size = groups * depth * outputs;

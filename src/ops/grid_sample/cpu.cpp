@@ -26,8 +26,17 @@ inline constexpr std::size_t kStagedBytes = 8U << 20;
 inline constexpr std::int64_t kStageChunk = 1024;
 /// Results of more than this go past the caches, which could not hold them anyway.
 inline constexpr std::size_t kStreamedBytes = 16U << 20;
-/// Laying out an element costs about as much as gathering this share of a position's value.
-inline constexpr std::int64_t kGatherFactor = 14;
+/// Whether gathering single elements costs less than laying channels side by side: the costs of an element
+/// that is laid out (1), of one that is gathered (4), and of a position in a staged map, as they were
+/// measured.
+inline bool gathers(const Geometry& geometry, int taps) {
+  const auto map = static_cast<double>(geometry.map_size());
+  const auto positions = static_cast<double>(geometry.positions);
+  const auto lanes = static_cast<std::int64_t>(kLanes);
+  const auto channels = static_cast<double>(geometry.channels);
+  const auto padded = static_cast<double>((geometry.channels + lanes - 1) / lanes * lanes);
+  return map > 0 && channels * positions * 4 * taps < padded * (map + positions * (1 + 0.5 * taps));
+}
 
 struct Call {
   const Settings& settings;
@@ -39,8 +48,8 @@ struct Call {
 };
 
 /// The positions [first, first + count) of map n, and harmless ones up to whole vectors.
-HWY_INLINE void read_coordinates(const Call& call, std::int64_t n, std::int64_t first, std::size_t count,
-                                 Coordinates& coordinates) {
+HWY_NOINLINE void read_coordinates(const Call& call, std::int64_t n, std::int64_t first, std::size_t count,
+                                   Coordinates& coordinates) {
   const auto axes = static_cast<std::size_t>(call.geometry.axes);
   const std::int64_t at = (n * call.geometry.positions + first) * call.geometry.axes;
   with_float_type(call.grid.dtype, [&](auto type) HWY_ATTR {
@@ -61,8 +70,8 @@ HWY_INLINE void read_coordinates(const Call& call, std::int64_t n, std::int64_t 
 /// Lays the channels [first, first + kLanes) of positions [begin, end) of a map side by side; missing ones
 /// are 0.
 template <class T>
-HWY_INLINE void stage(const Call& call, T type, std::int64_t n, std::int64_t first, std::int64_t begin,
-                      std::int64_t end, float* staged) {
+HWY_NOINLINE void stage(const Call& call, T type, std::int64_t n, std::int64_t first, std::int64_t begin,
+                        std::int64_t end, float* staged) {
   const std::int64_t map = call.geometry.map_size();
   const auto channels = std::min<std::int64_t>(kLanes, call.geometry.channels - first);
   const auto* from = call.x.as<typename T::Raw>() + (n * call.geometry.channels + first) * map + begin;
@@ -228,10 +237,8 @@ HWY_INLINE void run_staged(const Call& call, T type) {
 
 template <int kAxisTaps, int kAxes>
 HWY_INLINE void run_taps(const Call& call) {
-  const std::int64_t map = call.geometry.map_size();
-  const bool few = map > 0 && call.geometry.positions * kGatherFactor < map;
   with_float_type(call.x.dtype, [&](auto type) HWY_ATTR {
-    if (few) {
+    if (gathers(call.geometry, kTapsOf<kAxisTaps, kAxes>)) {
       run_direct<kAxisTaps, kAxes>(call, type);
     } else {
       run_staged<kAxisTaps, kAxes>(call, type);

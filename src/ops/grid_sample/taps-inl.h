@@ -144,8 +144,8 @@ struct Coordinates {
 
 /// Fills taps for `count` positions (rounded up to whole vectors).
 template <int kTaps, int kAxes>
-HWY_INLINE void find_taps(const Geometry& geometry, const Settings& settings, const Coordinates& coordinates,
-                          std::size_t count, Taps& taps) {
+HWY_NOINLINE void find_taps(const Geometry& geometry, const Settings& settings,
+                            const Coordinates& coordinates, std::size_t count, Taps& taps) {
   const Floats d;
   const Integers di;
   const Axis x_axis(geometry.sizes[2], settings);

@@ -96,7 +96,7 @@ struct InPlace {
 /// Where a query's result goes, and what it is multiplied by.
 struct Destination {
   DType dtype;
-  std::byte* to;
+  std::byte* row;
   const float* scale;  ///< for each channel; null: none
 };
 
@@ -104,11 +104,11 @@ template <class D>
 HWY_INLINE void store_result(D d, const Destination& to, std::size_t at, hn::Vec<D> sum) {
   if (to.scale != nullptr) sum = hn::Mul(sum, hn::LoadU(d, to.scale + at));
   if (to.dtype == DType::kFloat32) {
-    store_floats(d, Float32(), sum, reinterpret_cast<float*>(to.to) + at);
+    store_floats(d, Float32(), sum, reinterpret_cast<float*>(to.row) + at);
   } else if (to.dtype == DType::kFloat16) {
-    store_floats(d, Float16(), sum, reinterpret_cast<std::uint16_t*>(to.to) + at);
+    store_floats(d, Float16(), sum, reinterpret_cast<std::uint16_t*>(to.row) + at);
   } else {
-    store_floats(d, BFloat16(), sum, reinterpret_cast<std::uint16_t*>(to.to) + at);
+    store_floats(d, BFloat16(), sum, reinterpret_cast<std::uint16_t*>(to.row) + at);
   }
 }
 

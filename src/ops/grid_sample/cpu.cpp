@@ -26,6 +26,7 @@ inline constexpr std::size_t kStagedBytes = 8U << 20;
 inline constexpr std::int64_t kStageChunk = 1024;
 /// Results of more than this go past the caches, which could not hold them anyway.
 inline constexpr std::size_t kStreamedBytes = 16U << 20;
+
 /// Whether gathering single elements costs less than laying channels side by side: the costs of an element
 /// that is laid out (1), of one that is gathered (4), and of a position in a staged map, as they were
 /// measured.

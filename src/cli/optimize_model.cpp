@@ -27,7 +27,8 @@ Status lift_again(Model& model, OptimizeOptions options, std::vector<Target*> ta
   std::set<std::string> wanted;
   for (const Pass& pass : all_passes()) {
     const std::string name = pass.name;
-    if (name.starts_with("lift_") && (options.only.empty() || options.only.contains(name))) wanted.insert(name);
+    if (name.starts_with("lift_") && (options.only.empty() || options.only.contains(name)))
+      wanted.insert(name);
   }
   if (wanted.empty()) return {};
   wanted.insert({"infer_shapes", "fold_constants", "eliminate_no_ops", "merge_casts", "merge_reshapes",
@@ -35,7 +36,8 @@ Status lift_again(Model& model, OptimizeOptions options, std::vector<Target*> ta
   options.only = std::move(wanted);
   options.opset.reset();
   options.trace.clear();
-  TARMAC_TRY(const OptimizeReport done, optimize_model(model, std::move(options), std::move(targets), progress));
+  TARMAC_TRY(const OptimizeReport done,
+             optimize_model(model, std::move(options), std::move(targets), progress));
   (void)done;
   return {};
 }

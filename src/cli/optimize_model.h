@@ -32,8 +32,8 @@ class EngineOptions {
 Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, std::vector<Target*> targets,
                                       Progress& progress);
 
-/// Puts driving operators back after a conversion that works on their definitions (precision/convert.h): the passes
-/// lift_*, so far as `options` wants them, and what cleans up after them.
+/// Puts driving operators back after a conversion that works on their definitions (precision/convert.h): the
+/// passes lift_*, so far as `options` wants them, and what cleans up after them.
 Status lift_again(Model& model, OptimizeOptions options, std::vector<Target*> targets, Progress& progress);
 
 /// "12 → 7 nodes" and one row a pass that did something.

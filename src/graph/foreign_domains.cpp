@@ -1,4 +1,5 @@
-// Projects that deploy to TensorRT export their plugins' nodes into ONNX's own domain, with the check switched off.
+// Projects that deploy to TensorRT export their plugins' nodes into ONNX's own domain, with the check
+// switched off.
 #include <algorithm>
 #include <array>
 #include <string_view>

@@ -58,7 +58,8 @@ void set_marker(onnx::TensorProto& tensor, std::size_t index);
 /// tensors are shown to it as empty; their sizes are our own check.
 Status check_proto(onnx::ModelProto proto);
 
-/// Moves the nodes of TensorRT projects' plugins, which ONNX does not know, out of ONNX's domain into "trt.plugins".
+/// Moves the nodes of TensorRT projects' plugins, which ONNX does not know, out of ONNX's domain into
+/// "trt.plugins".
 void name_foreign_domains(onnx::ModelProto& proto);
 
 /// Calls `visit` for every message of type T inside `message`, however deep; protobuf's own limit bounds the

@@ -10,8 +10,8 @@ namespace tarmac {
 namespace {
 
 using Adopt = Result<Adoption> (*)(Model&, PassContext&, Node&);
-constexpr std::array<Adopt, 5> kAdopters = {adopt_attention, adopt_deform_conv, adopt_bev_pool, adopt_pillar_scatter,
-                                            adopt_grid_sampler};
+constexpr std::array<Adopt, 5> kAdopters = {adopt_attention, adopt_deform_conv, adopt_bev_pool,
+                                            adopt_pillar_scatter, adopt_grid_sampler};
 
 /// Custom nodes for which there is an operator that does something close, but not the same.
 constexpr std::array<std::pair<const char*, const char*>, 7> kOthers = {{

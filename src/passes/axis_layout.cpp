@@ -25,8 +25,8 @@ std::size_t split_atom(AxisLayout& layout, std::size_t atom, const SymbolicDim& 
   return added;
 }
 
-/// The axis from which `node` takes one index, or one of several blocks of equal size, into its output `output`;
-/// `keeps`: the axis stays, with the size of a block.
+/// The axis from which `node` takes one index, or one of several blocks of equal size, into its output
+/// `output`; `keeps`: the axis stays, with the size of a block.
 struct Choice {
   std::size_t axis = 0;
   std::int64_t index = 0;
@@ -54,8 +54,9 @@ std::optional<Choice> choice_of(const Node& node, std::size_t output, const Symb
     const auto starts = small_integers(node.input(1));
     const auto axes = small_integers(node.input(3));
     if (!starts || !axes || starts->size() != 1 || axes->size() != 1) return std::nullopt;
-    const auto steps = node.input(4) == nullptr ? std::vector<std::int64_t>{1}
-                                                : small_integers(node.input(4)).value_or(std::vector<std::int64_t>{});
+    const auto steps = node.input(4) == nullptr
+                           ? std::vector<std::int64_t>{1}
+                           : small_integers(node.input(4)).value_or(std::vector<std::int64_t>{});
     const auto axis = axis_index(axes->front(), in.size());
     if (!axis || steps != std::vector<std::int64_t>{1}) return std::nullopt;
     choice = {*axis, starts->front(), true, block_at(*axis)};

@@ -53,8 +53,8 @@ std::optional<AxisLayout> start_layout(Value* value, const SymbolicShapes& shape
 std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shapes,
                                        const TraceThrough& through);
 
-/// Cuts atoms in row-major order into axes of these sizes, and atoms in two where that needs it. Nothing where
-/// they do not fit for certain; the layout may have been refined then.
+/// Cuts atoms in row-major order into axes of these sizes, and atoms in two where that needs it. Nothing
+/// where they do not fit for certain; the layout may have been refined then.
 std::optional<std::vector<AtomGroup>> cut_atoms(AxisLayout& layout, const std::vector<AtomGroup>& axes,
                                                 const SymbolicShape& sizes);
 

@@ -92,8 +92,7 @@ class Matcher {
       if (mode != "bilinear" && mode != "linear")
         return decline(at + "samples with mode " + mode + ", the operator bilinearly");
       const auto padding = sampler->attribute_or<std::string>("padding_mode", "zeros");
-      if (padding != "zeros")
-        return decline(at + "pads with " + padding + ", the operator with zeros");
+      if (padding != "zeros") return decline(at + "pads with " + padding + ", the operator with zeros");
       if (sampler->attribute_or<std::int64_t>("align_corners", 0) != 0)
         return decline(at + "has align_corners = 1, the operator 0");
       const SymbolicShape* map = shapes_.shape(sampler->input(0));
@@ -293,8 +292,9 @@ class Matcher {
       const SymbolicShape& map = *shapes_.shape(sampler->input(0));
       AttentionLevel level{map[2].factor(), map[3].factor(), 0};
       if (level.height <= 0 || level.width <= 0) return decline("a level has no cells");
-      auto lettered = LetteredLayout::make(trace_layout(sampler->input(0), shapes_, {.choices = false, .casts = true}),
-                                           {batch_and_heads(), {{'D', depth}}, {{'H', map[2]}}, {{'W', map[3]}}});
+      auto lettered =
+          LetteredLayout::make(trace_layout(sampler->input(0), shapes_, {.choices = false, .casts = true}),
+                               {batch_and_heads(), {{'D', depth}}, {{'H', map[2]}}, {{'W', map[3]}}});
       if (!lettered) return decline_value();
       if (samplers_.size() == 1) {
         for (const std::size_t atom : lettered->atoms("HW")) lettered->set_letter(atom, 'S');
@@ -323,7 +323,8 @@ class Matcher {
       whole_axes = std::move(axes);
       found_.levels.push_back(level);
     }
-    auto layout = LetteredLayout::make(trace_layout(whole, shapes_, {.choices = false, .casts = true}), whole_axes);
+    auto layout =
+        LetteredLayout::make(trace_layout(whole, shapes_, {.choices = false, .casts = true}), whole_axes);
     if (!layout) return decline_value();
     found_.value = *std::move(layout);
     if (!layout_size_known(found_.value, "S")) return decline("the number of rows of the value is not known");
@@ -369,13 +370,15 @@ class Matcher {
     return node->input(0);
   }
 
-  Value* read_slice(const LayoutStep& front, const Node& node, std::size_t& axis, AttentionLevel& level) const {
+  Value* read_slice(const LayoutStep& front, const Node& node, std::size_t& axis,
+                    AttentionLevel& level) const {
     const auto starts = small_integers(node.input(1));
     const auto axes = small_integers(node.input(3));
-    const auto steps = node.input(4) == nullptr ? std::vector<std::int64_t>{1} : small_integers(node.input(4));
+    const auto steps =
+        node.input(4) == nullptr ? std::vector<std::int64_t>{1} : small_integers(node.input(4));
     const SymbolicShape* whole = shapes_.shape(node.input(0));
-    if (!starts || !axes || starts->size() != 1 || axes->size() != 1 || steps != std::vector<std::int64_t>{1} ||
-        whole == nullptr)
+    if (!starts || !axes || starts->size() != 1 || axes->size() != 1 ||
+        steps != std::vector<std::int64_t>{1} || whole == nullptr)
       return nullptr;
     const auto at = axis_index(axes->front(), front.axes.size());
     if (!at || !(*whole)[*at].known()) return nullptr;

@@ -17,17 +17,19 @@ struct AttentionLevel {
   std::int64_t start = 0;  ///< row of the value where the level begins
 };
 
-/// Letters: B batch, Q queries, M heads, D channels a head, L levels, P points, S rows of all levels, X (x, y).
+/// Letters: B batch, Q queries, M heads, D channels a head, L levels, P points, S rows of all levels, X (x,
+/// y).
 struct DeformableAttention {
   std::vector<AttentionLevel> levels;
   std::int64_t heads = 1;
   std::int64_t depth = 0;
   std::int64_t points = 0;
-  LetteredLayout value;     ///< to be arranged as B, S, M, D
-  LetteredLayout sampling;  ///< of the first level's grid; its steps with factor 2 and offset -1 hold locations
-  LetteredLayout weights;   ///< to be arranged as B, Q, M, L, P
-  LetteredLayout result;    ///< from the samples on; `sum` and what follows it can be replaced
-  std::size_t sum = 0;      ///< index of the step after the sum over levels and points
+  LetteredLayout value;  ///< to be arranged as B, S, M, D
+  LetteredLayout
+      sampling;  ///< of the first level's grid; its steps with factor 2 and offset -1 hold locations
+  LetteredLayout weights;  ///< to be arranged as B, Q, M, L, P
+  LetteredLayout result;   ///< from the samples on; `sum` and what follows it can be replaced
+  std::size_t sum = 0;     ///< index of the step after the sum over levels and points
 };
 
 /// Axes of several letters each, such as {"B", "S", "M", "D"}, as atoms.

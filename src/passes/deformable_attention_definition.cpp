@@ -21,7 +21,8 @@ class Lines {
     add("{} = Constant <value = int64[{}] {{{}}}> ()", name, values.size(), fmt::join(values, ", "));
   }
   /// Numbers of another type than float32 come from float32 ones.
-  void floats(const std::string& name, const std::string& shape, const std::vector<double>& values, DType dtype) {
+  void floats(const std::string& name, const std::string& shape, const std::vector<double>& values,
+              DType dtype) {
     std::string list;
     for (const double value : values) list += fmt::format("{}{:#.9g}", list.empty() ? "" : ", ", value);
     const bool narrow = dtype != DType::kFloat32;
@@ -137,8 +138,10 @@ std::string AttentionDefinition::body(std::int64_t opset) const {
     lines.add("by_head_{0} = Transpose <perm = [0, 2, 1, 3, 4]> (places_{0})", l);
     lines.add("flat_{0} = Flatten <axis = 2> (by_head_{0})", l);
     lines.add("grid_{0} = Reshape (flat_{0}, grid_shape)", l);
-    lines.add("samples_{0} = GridSample <mode = \"{1}\", padding_mode = \"zeros\", align_corners = 0> (map_{0}, grid_{0})",
-              l, opset >= 20 ? "linear" : "bilinear");
+    lines.add(
+        "samples_{0} = GridSample <mode = \"{1}\", padding_mode = \"zeros\", align_corners = 0> (map_{0}, "
+        "grid_{0})",
+        l, opset >= 20 ? "linear" : "bilinear");
     parts += fmt::format("{}samples_{}", l == 0 ? "" : ", ", l);
   }
   lines.add("samples = Concat <axis = 3> ({})", parts);
@@ -163,8 +166,9 @@ std::string AttentionDefinition::body(std::int64_t opset) const {
     lines.add("y = Mul (attended, seen_column)");
   }
   // Types are left to the call; the parser wants some.
-  std::string inputs = "float value, int64 spatial_shapes, int64 level_start_index, float sampling, "
-                       "float attention_weights";
+  std::string inputs =
+      "float value, int64 spatial_shapes, int64 level_start_index, float sampling, "
+      "float attention_weights";
   if (mask || reference != ReferenceForm::kNone) inputs += ", float reference_points";
   if (mask) inputs += ", float value_scale, bool mask";
   return fmt::format("definition ({}) => (float y) {{\n{}}}", inputs, lines.text());

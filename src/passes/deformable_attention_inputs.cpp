@@ -41,7 +41,8 @@ class ReferenceMatcher {
   std::optional<AttentionReference> run(Value* references, Value* moved) {
     const SymbolicShape* whole = shapes_.shape(moved);
     const SymbolicShape* sum = shapes_.shape(step_.value);
-    if (whole == nullptr || sum == nullptr || !(*whole == *sum) || !read_form(references)) return std::nullopt;
+    if (whole == nullptr || sum == nullptr || !(*whole == *sum) || !read_form(references))
+      return std::nullopt;
     if (found_reference_.form == ReferenceForm::kLevels && take_boxes(references, moved)) {
       found_reference_.form = ReferenceForm::kBoxes;
       return found_reference_;
@@ -146,8 +147,8 @@ class ReferenceMatcher {
     const AtomGroup levels = letters.atoms("L");
     const AtomGroup coordinates = letters.atoms("X");
     if (tensor == nullptr || tensor->count() == 0 || tensor->count() > kMaxNormalizer ||
-        !is_floating_point(tensor->dtype()) || tensor->shape().size() > step.axes.size() || levels.size() > 1 ||
-        coordinates.size() != 1)
+        !is_floating_point(tensor->dtype()) || tensor->shape().size() > step.axes.size() ||
+        levels.size() > 1 || coordinates.size() != 1)
       return std::nullopt;
     const auto numbers = to_doubles(*tensor);
     if (!numbers) return std::nullopt;
@@ -276,7 +277,8 @@ std::optional<LiftOperand> take_softmax(const DeformableAttention& found) {
   return logits;
 }
 
-std::optional<AttentionReference> take_reference(const DeformableAttention& found, const SymbolicShapes& shapes) {
+std::optional<AttentionReference> take_reference(const DeformableAttention& found,
+                                                 const SymbolicShapes& shapes) {
   const auto& steps = found.sampling.steps();
   const auto step = std::find_if(steps.begin(), steps.end(), holds_locations);
   const Node* add = step == steps.end() ? nullptr : step->value->producer();

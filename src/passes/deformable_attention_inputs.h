@@ -1,5 +1,6 @@
-// What stands before and behind the core of deformable attention and goes into the operator as well: the softmax
-// of the weights, the arithmetic from reference points and offsets to locations, the mask of unseen queries.
+// What stands before and behind the core of deformable attention and goes into the operator as well: the
+// softmax of the weights, the arithmetic from reference points and offsets to locations, the mask of unseen
+// queries.
 #pragma once
 
 #include "passes/deformable_attention.h"
@@ -29,7 +30,8 @@ struct AttentionReference {
   LiftOperand offsets;
   LiftOperand references;
 };
-std::optional<AttentionReference> take_reference(const DeformableAttention& found, const SymbolicShapes& shapes);
+std::optional<AttentionReference> take_reference(const DeformableAttention& found,
+                                                 const SymbolicShapes& shapes);
 
 /// result · mask with a mask [B, Q, 1] that was cast from booleans; `result` has the operator's own axes.
 struct AttentionMask {

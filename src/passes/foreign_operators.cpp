@@ -83,9 +83,12 @@ Result<Adoption> adopt_attention(Model& model, PassContext& context, Node& node)
   if (!may_lift(context, kAttention)) return no_kernel(kAttention);
   const std::size_t count = node.inputs().size();
   if ((count != 5 && !(derry && count == 4)) ||
-      std::any_of(node.inputs().begin(), node.inputs().end(), [](const Value* input) { return input == nullptr; }))
-    return declined(fmt::format("has {} inputs; known are value, shapes, level starts, locations, weights", count));
-  // The newest version of BEVFormer's plugin takes reference points and offsets, and makes the softmax itself.
+      std::any_of(node.inputs().begin(), node.inputs().end(),
+                  [](const Value* input) { return input == nullptr; }))
+    return declined(
+        fmt::format("has {} inputs; known are value, shapes, level starts, locations, weights", count));
+  // The newest version of BEVFormer's plugin takes reference points and offsets, and makes the softmax
+  // itself.
   const bool offsets = derry && count == 5 && !is_integer_input(node.input(2));
   Value* const shapes = node.input(1);
   Value* const starts = count == 5 && !offsets ? node.input(2) : nullptr;
@@ -139,7 +142,8 @@ Result<Adoption> adopt_attention(Model& model, PassContext& context, Node& node)
     sampling = arranged(*sampling, {0, 0, sizes.heads, sizes.levels, sizes.points, 2});
     reference = arranged(*reference, {0, 0, references, 2});
   }
-  if (weights->type.shape->size() == 4) weights = arranged(*weights, {0, 0, sizes.heads, sizes.levels, sizes.points});
+  if (weights->type.shape->size() == 4)
+    weights = arranged(*weights, {0, 0, sizes.heads, sizes.levels, sizes.points});
 
   AttentionDefinition definition;
   definition.levels = constant_levels(shapes, starts);
@@ -168,12 +172,14 @@ Result<Adoption> adopt_attention(Model& model, PassContext& context, Node& node)
   const std::int64_t channels = sizes.heads * sizes.depth;
   const Dim batch = (*value_shape)[0];
   const Dim queries = (*sampling->type.shape)[1];
-  TARMAC_TRY(Value* output, add_lifted(model, node, std::move(call), node.output(0)->name(),
-                                       Type::tensor(definition.value, {{batch, queries, Dim::of(channels)}})));
+  TARMAC_TRY(Value * output,
+             add_lifted(model, node, std::move(call), node.output(0)->name(),
+                        Type::tensor(definition.value, {{batch, queries, Dim::of(channels)}})));
   output->producer()->name = node.name;
   if (!mmcv) {
     output = &reshaped(*output, {0, 0, sizes.heads, sizes.depth}, node);
-    output->type = Type::tensor(definition.value, {{batch, queries, Dim::of(sizes.heads), Dim::of(sizes.depth)}});
+    output->type =
+        Type::tensor(definition.value, {{batch, queries, Dim::of(sizes.heads), Dim::of(sizes.depth)}});
   }
   return Adoption{output, {}, kAttention};
 }
@@ -193,16 +199,17 @@ Result<Adoption> adopt_deform_conv(Model& model, PassContext& context, Node& nod
     return declined(fmt::format("has {} inputs, expected {}", node.inputs().size(), expected));
   LiftedCall call;
   call.op_type = kOperator;
-  call.inputs = {node.input(0), node.input(modulated ? 3 : 2), node.input(1), modulated ? node.input(4) : nullptr,
-                 modulated ? node.input(2) : nullptr};
+  call.inputs = {node.input(0), node.input(modulated ? 3 : 2), node.input(1),
+                 modulated ? node.input(4) : nullptr, modulated ? node.input(2) : nullptr};
   call.attributes["strides"] = *strides;
   call.attributes["dilations"] = *dilations;
-  call.attributes["pads"] = std::vector<std::int64_t>{(*padding)[0], (*padding)[1], (*padding)[0], (*padding)[1]};
+  call.attributes["pads"] =
+      std::vector<std::int64_t>{(*padding)[0], (*padding)[1], (*padding)[0], (*padding)[1]};
   call.attributes["group"] = node.attribute_or<std::int64_t>("groups", 1);
   call.attributes["offset_group"] = node.attribute_or<std::int64_t>("deform_groups", 1);
   if (model.opset() >= 19) define_deform_conv(call);
-  TARMAC_TRY(Value* const output, add_lifted(model, node, std::move(call), node.output(0)->name(),
-                                             Type(node.output(0)->type)));
+  TARMAC_TRY(Value* const output,
+             add_lifted(model, node, std::move(call), node.output(0)->name(), Type(node.output(0)->type)));
   output->producer()->name = node.name;
   return Adoption{output, {}, kOperator};
 }
@@ -217,9 +224,11 @@ Result<Adoption> adopt_bev_pool(Model& model, PassContext& context, Node& node) 
       node.attribute_or<std::int64_t>("out_width", node.attribute_or<std::int64_t>("output_width", 0));
   if (node.inputs().size() != 7 || height <= 0 || width <= 0)
     return declined("expected 7 inputs and the attributes out_height and out_width");
-  if (node.attribute_or<std::int64_t>("output_z", 1) != 1) return declined("has more than one layer of cells");
+  if (node.attribute_or<std::int64_t>("output_z", 1) != 1)
+    return declined("has more than one layer of cells");
   for (std::size_t i = 2; i < 7; ++i) {
-    if (!is_integer_input(node.input(i))) return declined("the ranks and intervals are not known to be integers");
+    if (!is_integer_input(node.input(i)))
+      return declined("the ranks and intervals are not known to be integers");
   }
   LiftedCall call;
   call.op_type = kOperator;
@@ -231,7 +240,8 @@ Result<Adoption> adopt_bev_pool(Model& model, PassContext& context, Node& node) 
   const Dim channels = feat.shape && !feat.shape->empty() ? feat.shape->back() : Dim();
   TARMAC_TRY(Value* const pooled,
              add_lifted(model, node, std::move(call), node.output(0)->name(),
-                        Type::tensor(feat.dtype, {{Dim::of(1), Dim::of(1), Dim::of(height), Dim::of(width), channels}})));
+                        Type::tensor(feat.dtype,
+                                     {{Dim::of(1), Dim::of(1), Dim::of(height), Dim::of(width), channels}})));
   pooled->producer()->name = node.name;
   Value& output = reshaped(*pooled, {1, height, width, -1}, node);
   output.type = Type::tensor(feat.dtype, {{Dim::of(1), Dim::of(height), Dim::of(width), channels}});
@@ -240,7 +250,8 @@ Result<Adoption> adopt_bev_pool(Model& model, PassContext& context, Node& node) 
 
 Result<Adoption> adopt_pillar_scatter(Model& model, PassContext& context, Node& node) {
   if (is_foreign(node, "PillarScatterPlugin"))
-    return declined("TensorRT's plugin takes a batch of pillar lists, PillarScatter one list with batch numbers");
+    return declined(
+        "TensorRT's plugin takes a batch of pillar lists, PillarScatter one list with batch numbers");
   if (!is_foreign(node, "PPScatterPlugin")) return Adoption{};
   constexpr const char* kOperator = "PillarScatter";
   if (!may_lift(context, kOperator)) return no_kernel(kOperator);
@@ -248,7 +259,8 @@ Result<Adoption> adopt_pillar_scatter(Model& model, PassContext& context, Node& 
   const auto features = node.inputs().size() == 3 ? node.input(0)->type.shape : std::nullopt;
   if (shape == nullptr || shape->size() != 2 || !features || features->size() != 2 ||
       !is_integer_input(node.input(1)) || !is_integer_input(node.input(2)))
-    return declined("expected features [V, C], integer coordinates [V, 4] and a count, and dense_shape = [H, W]");
+    return declined(
+        "expected features [V, C], integer coordinates [V, 4] and a count, and dense_shape = [H, W]");
   // The plugin looks at y and x only.
   Graph& graph = node.graph();
   auto kept = from_doubles(node.input(1)->type.dtype, {4}, {0, 0, 1, 1});
@@ -261,10 +273,11 @@ Result<Adoption> adopt_pillar_scatter(Model& model, PassContext& context, Node& 
   call.inputs = {node.input(0), &cells, node.input(2)};
   call.attributes["height"] = (*shape)[0];
   call.attributes["width"] = (*shape)[1];
-  TARMAC_TRY(Value* const output,
-             add_lifted(model, node, std::move(call), node.output(0)->name(),
-                        Type::tensor(node.input(0)->type.dtype,
-                                     {{Dim::of(1), (*features)[1], Dim::of((*shape)[0]), Dim::of((*shape)[1])}})));
+  TARMAC_TRY(
+      Value* const output,
+      add_lifted(model, node, std::move(call), node.output(0)->name(),
+                 Type::tensor(node.input(0)->type.dtype,
+                              {{Dim::of(1), (*features)[1], Dim::of((*shape)[0]), Dim::of((*shape)[1])}})));
   output->producer()->name = node.name;
   return Adoption{output, {}, kOperator};
 }
@@ -282,7 +295,8 @@ Result<Adoption> adopt_grid_sampler(Model& model, PassContext& context, Node& no
   if (node.inputs().size() != 2 || mode < 0 || mode > 2 || padding < 0 || padding > 2)
     return declined("expected a map and a grid, and modes from 0 to 2");
   const bool renamed = model.opset() >= 20;
-  const std::array<const char*, 3> modes = {renamed ? "linear" : "bilinear", "nearest", renamed ? "cubic" : "bicubic"};
+  const std::array<const char*, 3> modes = {renamed ? "linear" : "bilinear", "nearest",
+                                            renamed ? "cubic" : "bicubic"};
   const std::array<const char*, 3> paddings = {"zeros", "border", "reflection"};
   Graph& graph = node.graph();
   Value* grid = node.input(1);

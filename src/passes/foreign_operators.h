@@ -1,5 +1,5 @@
-// The custom nodes that mmcv, mmdeploy, BEVFormer's and BEVDet's TensorRT projects and CUDA-PointPillars write for
-// driving operators.
+// The custom nodes that mmcv, mmdeploy, BEVFormer's and BEVDet's TensorRT projects and CUDA-PointPillars
+// write for driving operators.
 #pragma once
 
 #include <string>

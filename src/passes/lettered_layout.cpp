@@ -245,7 +245,8 @@ Value* rearranged(Value* value, const std::vector<AtomGroup>& axes, const AxisLa
     const DType dtype = value->type.dtype;
     std::vector<Value*> inputs = {value};
     if (!move.transposes) inputs.push_back(&add_integers(graph, value->name() + "_shape", move.numbers));
-    value = &graph.add_op(move.transposes ? "Transpose" : "Reshape", inputs, value->name() + "_arranged", &before);
+    value = &graph.add_op(move.transposes ? "Transpose" : "Reshape", inputs, value->name() + "_arranged",
+                          &before);
     if (move.transposes) value->producer()->attributes["perm"] = move.numbers;
     value->type = type_with_shape(dtype, move.shape);
     shapes.set(*value, move.shape);

@@ -22,7 +22,8 @@ using LetterAxis = std::vector<LetterPart>;
 class LetteredLayout {
  public:
   /// Gives the atoms of the last step letters. Nothing where the axes do not divide like that.
-  static std::optional<LetteredLayout> make(std::optional<AxisLayout> layout, const std::vector<LetterAxis>& axes);
+  static std::optional<LetteredLayout> make(std::optional<AxisLayout> layout,
+                                            const std::vector<LetterAxis>& axes);
 
   [[nodiscard]] const AxisLayout& layout() const { return layout_; }
   [[nodiscard]] const std::vector<LayoutStep>& steps() const { return layout_.steps; }
@@ -55,8 +56,8 @@ class LetteredLayout {
 const LayoutStep* closest_step(const AxisLayout& layout, const std::vector<AtomGroup>& wanted,
                                std::size_t first = 0, DType dtype = DType::kUndefined);
 
-/// `value`, with axes of these atoms, as a value whose axes are `wanted`: itself, or with Reshape and Transpose put
-/// before `before`. Null where sizes that nobody knows are in the way; nothing was added then.
+/// `value`, with axes of these atoms, as a value whose axes are `wanted`: itself, or with Reshape and
+/// Transpose put before `before`. Null where sizes that nobody knows are in the way; nothing was added then.
 Value* rearranged(Value* value, const std::vector<AtomGroup>& axes, const AxisLayout& layout,
                   const std::vector<AtomGroup>& wanted, Node& before, SymbolicShapes& shapes);
 

@@ -17,9 +17,8 @@ Status add_function(Model& model, const LiftedCall& call) {
            function.overload == call.overload;
   };
   if (std::any_of(model.functions.begin(), model.functions.end(), same)) return {};
-  TARMAC_TRY(Model text,
-             model_from_text("<ir_version: 10, opset_import: [\"\" : " + std::to_string(model.opset()) + "]>\n" +
-                             call.body));
+  TARMAC_TRY(Model text, model_from_text("<ir_version: 10, opset_import: [\"\" : " +
+                                         std::to_string(model.opset()) + "]>\n" + call.body));
   Function function;
   function.domain = ops::kDomain;
   function.name = call.op_type;

@@ -1,5 +1,5 @@
-// Putting a driving operator (ops/) into a graph: a node of the domain `tarmac`, and beside it a local function
-// that says the same in ONNX operators, for targets without a kernel (inline_functions opens it).
+// Putting a driving operator (ops/) into a graph: a node of the domain `tarmac`, and beside it a local
+// function that says the same in ONNX operators, for targets without a kernel (inline_functions opens it).
 #pragma once
 
 #include <string>
@@ -19,8 +19,9 @@ struct LiftedCall {
   std::map<std::string, Attribute, std::less<>> attributes;
   /// What the body depends on beyond its inputs, as a short word: calls with the same one share a function.
   std::string overload;
-  /// Empty: there is none, and only targets with a kernel run the node. Else the body as a graph in ONNX text (graph/model_io.h), without header; inputs in the order of the
-  /// operator's, those that it does not read included; constants inside.
+  /// Empty: there is none, and only targets with a kernel run the node. Else the body as a graph in ONNX text
+  /// (graph/model_io.h), without header; inputs in the order of the operator's, those that it does not read
+  /// included; constants inside.
   std::string body;
 };
 

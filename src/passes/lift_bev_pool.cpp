@@ -96,9 +96,10 @@ class Lifter {
         const auto products = match_products(scatter->updates, shapes_);
         if (!scatter->adds) {
           if (products)
-            context_.decline(*node, op_type + std::string(" has no reduction \"add\": of several points in one cell one "
-                                                          "stays. PyTorch 2.5 exports index_add and index_put "
-                                                          "like that; export scatter_add instead"));
+            context_.decline(
+                *node, op_type + std::string(" has no reduction \"add\": of several points in one cell one "
+                                             "stays. PyTorch 2.5 exports index_add and index_put "
+                                             "like that; export scatter_add instead"));
           continue;
         }
         if (!is_float_up_to_32(scatter->updates->type)) continue;
@@ -147,7 +148,7 @@ class Lifter {
     define(scatter, shape, map.has_value(), call);
     const SymbolicShape dims = dims_of(shape, scatter.channels, map.has_value());
     const DType dtype = scatter.updates->type.dtype;
-    TARMAC_TRY(Value* output,
+    TARMAC_TRY(Value * output,
                add_lifted(model_, before, std::move(call), replaced.name(), type_with_shape(dtype, dims)));
     output->producer()->name = scatter.node->name;
     const SymbolicShape wanted = *shapes_.shape(&replaced);
@@ -162,30 +163,34 @@ class Lifter {
     shapes_.set(*output, wanted);
     replaced.graph().replace_uses(replaced, *output);
     replaced_.push_back(&replaced);
-    context_.changed(*scatter.node, fmt::format("put BevPool in place of {}, a sum {}", scatter.node->op_type, what));
+    context_.changed(*scatter.node,
+                     fmt::format("put BevPool in place of {}, a sum {}", scatter.node->op_type, what));
     return {};
   }
 
   static SymbolicShape dims_of(const ScatteredMap& map, std::int64_t channels, bool channels_first) {
     SymbolicShape dims;
-    for (const std::int64_t size : {map.batch, map.z, map.height, map.width}) dims.push_back(SymbolicDim::of(size));
+    for (const std::int64_t size : {map.batch, map.z, map.height, map.width})
+      dims.push_back(SymbolicDim::of(size));
     dims.insert(channels_first ? dims.begin() + 1 : dims.end(), SymbolicDim::of(channels));
     return dims;
   }
 
-  static void define(const RowScatter& scatter, const ScatteredMap& map, bool channels_first, LiftedCall& call) {
+  static void define(const RowScatter& scatter, const ScatteredMap& map, bool channels_first,
+                     LiftedCall& call) {
     const bool depth = call.inputs[0] != nullptr;
     const bool ranks = call.inputs[3] != nullptr;
     const DType dtype = scatter.updates->type.dtype;
     call.overload = fmt::format("{}x{}x{}x{}_{}channels_{}{}{}{}", map.batch, map.z, map.height, map.width,
-                                scatter.channels, to_string(dtype), depth ? "_depth" : "", ranks ? "_ranks" : "",
-                                channels_first ? "" : "_last");
-    std::string body = fmt::format(R"(definition (float depth, float feat, int64 ranks_depth, int64 ranks_feat, int64 ranks_bev) => (float y) {{
+                                scatter.channels, to_string(dtype), depth ? "_depth" : "",
+                                ranks ? "_ranks" : "", channels_first ? "" : "_last");
+    std::string body = fmt::format(
+        R"(definition (float depth, float feat, int64 ranks_depth, int64 ranks_feat, int64 ranks_bev) => (float y) {{
   row_shape = Constant <value = int64[2] {{-1, {0}}}> ()
   table = Reshape (feat, row_shape)
   rows = {1}
 )",
-                                   scatter.channels, ranks ? "Gather <axis = 0> (table, ranks_feat)" : "Identity (table)");
+        scatter.channels, ranks ? "Gather <axis = 0> (table, ranks_feat)" : "Identity (table)");
     if (depth) {
       body += R"(  flat = Constant <value = int64[1] {-1}> ()
   weights = Reshape (depth, flat)
@@ -196,7 +201,8 @@ class Lifter {
     } else {
       body += "  products = Identity (rows)\n";
     }
-    body += fmt::format(R"(  last = Constant <value = int64[1] {{1}}> ()
+    body +=
+        fmt::format(R"(  last = Constant <value = int64[1] {{1}}> ()
   cells = Unsqueeze (ranks_bev, last)
   index = Cast <to = 7> (cells)
   map_shape = Constant <value = int64[2] {{{0}, {1}}}> ()
@@ -207,8 +213,8 @@ class Lifter {
   pooled = Reshape (sums, shape)
   y = {7} (pooled)
 }})",
-                        scatter.cells, scatter.channels, static_cast<int>(dtype), map.batch, map.z, map.height, map.width,
-                        channels_first ? "Transpose <perm = [0, 4, 1, 2, 3]>" : "Identity");
+                    scatter.cells, scatter.channels, static_cast<int>(dtype), map.batch, map.z, map.height,
+                    map.width, channels_first ? "Transpose <perm = [0, 4, 1, 2, 3]>" : "Identity");
     call.body = std::move(body);
   }
 

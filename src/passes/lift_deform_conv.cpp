@@ -42,7 +42,8 @@ void define_deform_conv(LiftedCall& call) {
   if (bias || mask) read += bias ? ", B" : ", ";
   if (mask) read += ", mask";
   call.overload = word + (bias ? "_bias" : "") + (mask ? "_mask" : "");
-  call.body = fmt::format("definition ({}) => (float y) {{\n  y = DeformConv <{}> ({})\n}}", inputs, attributes, read);
+  call.body = fmt::format("definition ({}) => (float y) {{\n  y = DeformConv <{}> ({})\n}}", inputs,
+                          attributes, read);
 }
 
 Status lift_deform_conv(Model& model, PassContext& context) {

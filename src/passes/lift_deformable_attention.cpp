@@ -36,8 +36,8 @@ class Lifter {
     LiftOperand weights = LiftOperand::closest(found.weights, {"B", "Q", "M", "L", "P"});
     LiftOperand sampling = locations(found);
     const LiftOperand result = closest_result(found);
-    AttentionDefinition definition{.levels = found.levels, .heads = found.heads, .depth = found.depth,
-                                   .points = found.points};
+    AttentionDefinition definition{
+        .levels = found.levels, .heads = found.heads, .depth = found.depth, .points = found.points};
     if (auto logits = take_softmax(found)) {
       weights = *std::move(logits);
       definition.softmax = true;
@@ -56,13 +56,20 @@ class Lifter {
     LiftOperand value = LiftOperand::closest(found.value, value_axes, replaced.type.dtype);
     if (value.value == nullptr) value = LiftOperand::closest(found.value, value_axes);
 
-    std::vector<Value*> inputs = {place(value, before), nullptr, nullptr, place(sampling, before),
-                                  place(weights, before), reference ? place(reference->references, before) : nullptr,
-                                  nullptr, mask ? place(mask->mask, before) : nullptr};
+    std::vector<Value*> inputs = {place(value, before),
+                                  nullptr,
+                                  nullptr,
+                                  place(sampling, before),
+                                  place(weights, before),
+                                  reference ? place(reference->references, before) : nullptr,
+                                  nullptr,
+                                  mask ? place(mask->mask, before) : nullptr};
     if (inputs[0] == nullptr || inputs[3] == nullptr || inputs[4] == nullptr ||
         (reference && inputs[5] == nullptr) || (mask && inputs[7] == nullptr)) {
       replaced_.insert(replaced_.end(), inputs.begin(), inputs.end());
-      why = "sizes that are not known stand in the way of a Reshape to the operator's inputs; --fix-shape may help";
+      why =
+          "sizes that are not known stand in the way of a Reshape to the operator's inputs; --fix-shape may "
+          "help";
       return {};
     }
     definition.value = inputs[0]->type.dtype;
@@ -77,7 +84,9 @@ class Lifter {
     Value* placed = mask ? output : place(whole, before);
     if (placed == nullptr) {
       replaced_.push_back(output);
-      why = "batch and queries of unknown size stand in the way of a Reshape of the result; --fix-shape may help";
+      why =
+          "batch and queries of unknown size stand in the way of a Reshape of the result; --fix-shape may "
+          "help";
       return {};
     }
     if (definition.value != replaced.type.dtype) {
@@ -100,7 +109,8 @@ class Lifter {
     call.overload = definition.overload();
     call.body = definition.body(model_.opset());
     if (definition.softmax) call.attributes["softmax"] = std::int64_t{1};
-    if (definition.reference == ReferenceForm::kPoints) call.attributes["reference_mode"] = std::string("points");
+    if (definition.reference == ReferenceForm::kPoints)
+      call.attributes["reference_mode"] = std::string("points");
     SymbolicShape shape;
     for (const AtomGroup& group : axes_of_letters(found.result, {"N", "Q", "MD"}))
       shape.push_back(found.result.layout().size(group));
@@ -112,7 +122,9 @@ class Lifter {
 
   void report(const DeformableAttention& found, const AttentionDefinition& definition, const Node& sum) {
     std::string with;
-    const auto add = [&](const char* what) { with += (with.empty() ? ", with its " : " and ") + std::string(what); };
+    const auto add = [&](const char* what) {
+      with += (with.empty() ? ", with its " : " and ") + std::string(what);
+    };
     if (definition.softmax) add("softmax");
     if (definition.reference != ReferenceForm::kNone) add("reference points");
     if (definition.mask) add("mask");

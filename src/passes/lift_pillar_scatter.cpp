@@ -21,7 +21,8 @@ struct LinearIndex {
 };
 
 /// Adds factor · value.
-bool add_terms(Value* value, std::int64_t factor, const SymbolicShapes& shapes, int depth, LinearIndex& index) {
+bool add_terms(Value* value, std::int64_t factor, const SymbolicShapes& shapes, int depth,
+               LinearIndex& index) {
   if (value == nullptr || depth > kMaxDepth) return false;
   const Node* node = value->producer();
   if (node == nullptr) return false;
@@ -45,7 +46,8 @@ bool add_terms(Value* value, std::int64_t factor, const SymbolicShapes& shapes, 
   }
   if (node->is("Cast")) {
     const Value* from = node->input(0);
-    if (!from->type.is_tensor() || !is_integer(from->type.dtype) || !is_integer(value->type.dtype)) return false;
+    if (!from->type.is_tensor() || !is_integer(from->type.dtype) || !is_integer(value->type.dtype))
+      return false;
     return add_terms(node->input(0), factor, shapes, depth + 1, index);
   }
   const auto layout = trace_layout(value, shapes, {});
@@ -103,22 +105,25 @@ class Lifter {
     };
     const std::int64_t area = map->height * map->width;
     const bool fits = factor(3) == 1 && (factor(2) == map->width || map->height == 1) &&
-                      (factor(1) == 0 || factor(1) == 1) && (factor(0) == area || (factor(0) == 0 && map->batch == 1));
+                      (factor(1) == 0 || factor(1) == 1) &&
+                      (factor(0) == area || (factor(0) == 0 && map->batch == 1));
     if (!fits) {
-      why = fmt::format("pillars are scattered to cell {}·b + {}·z + {}·y + {}·x, which is not row-major in [{}, {}, {}]",
-                        factor(0), factor(1), factor(2), factor(3), map->batch, map->height, map->width);
+      why = fmt::format(
+          "pillars are scattered to cell {}·b + {}·z + {}·y + {}·x, which is not row-major in [{}, {}, {}]",
+          factor(0), factor(1), factor(2), factor(3), map->batch, map->height, map->width);
       return {};
     }
     Node& before = *map->value->producer();
     const SymbolicShape& rows = *shapes_.shape(scatter.updates);
-    auto layout = LetteredLayout::make(trace_layout(scatter.updates, shapes_, {.choices = false}),
-                                       {{{scatter.channels_first ? 'C' : 'V', rows[0]}},
-                                        {{scatter.channels_first ? 'V' : 'C', rows[1]}}});
+    auto layout = LetteredLayout::make(
+        trace_layout(scatter.updates, shapes_, {.choices = false}),
+        {{{scatter.channels_first ? 'C' : 'V', rows[0]}}, {{scatter.channels_first ? 'V' : 'C', rows[1]}}});
     if (!layout) return {};
     const std::vector<AtomGroup> wanted = {layout->atoms("V"), layout->atoms("C")};
     const LayoutStep* step = closest_step(layout->layout(), wanted);
-    Value* features = step == nullptr ? nullptr
-                                      : rearranged(step->value, step->axes, layout->layout(), wanted, before, shapes_);
+    Value* features = step == nullptr
+                          ? nullptr
+                          : rearranged(step->value, step->axes, layout->layout(), wanted, before, shapes_);
     if (features == nullptr) return {};
     Value* coordinates = index.coordinates;
     if (factor(0) == 0) {
@@ -138,8 +143,8 @@ class Lifter {
     call.attributes["height"] = map->height;
     call.attributes["width"] = map->width;
     define(*map, scatter.channels, features->type.dtype, coordinates->type.dtype, call);
-    TARMAC_TRY(Value* const output, add_lifted(model_, before, std::move(call), map->value->name(),
-                                               Type(map->value->type)));
+    TARMAC_TRY(Value* const output,
+               add_lifted(model_, before, std::move(call), map->value->name(), Type(map->value->type)));
     output->producer()->name = scatter.node->name;
     shapes_.set(*output, SymbolicShape(*shapes_.shape(map->value)));
     map->value->graph().replace_uses(*map->value, *output);
@@ -150,7 +155,8 @@ class Lifter {
   }
 
   /// Rows outside the map go to a row behind it, which is cut off.
-  static void define(const ScatteredMap& map, std::int64_t channels, DType dtype, DType integers, LiftedCall& call) {
+  static void define(const ScatteredMap& map, std::int64_t channels, DType dtype, DType integers,
+                     LiftedCall& call) {
     const std::int64_t cells = map.batch * map.height * map.width;
     const std::string integer = integers == DType::kInt32 ? "int32" : "int64";
     call.overload = fmt::format("{}x{}x{}_{}channels_{}_{}", map.batch, map.height, map.width, channels,

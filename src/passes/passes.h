@@ -77,25 +77,26 @@ Status fold_constants(Model& model, PassContext& context);
 /// behind it.
 Status fuse_conv_bn(Model& model, PassContext& context);
 
-/// GridSample of each level, weights and their sum, as PyTorch's exporters write multi-scale deformable attention
-/// (Deformable DETR, mmcv, BEVFormer, RT-DETRv2), as one MultiScaleDeformableAttention (ops/), where the targets
-/// run it; with the softmax, the reference points and the mask where they fit. Declined with the reason where
-/// maps are sampled and added up in another way.
+/// GridSample of each level, weights and their sum, as PyTorch's exporters write multi-scale deformable
+/// attention (Deformable DETR, mmcv, BEVFormer, RT-DETRv2), as one MultiScaleDeformableAttention (ops/),
+/// where the targets run it; with the softmax, the reference points and the mask where they fit. Declined
+/// with the reason where maps are sampled and added up in another way.
 Status lift_deformable_attention(Model& model, PassContext& context);
 
 /// ONNX's DeformConv as DeformConv2d (ops/) where the targets run that.
 Status lift_deform_conv(Model& model, PassContext& context);
 
-/// Rows, or depth times features, added up in the cells of a map of zeros (Lift-Splat-Shoot, BEVDet), as BevPool
-/// (ops/). Declined where an exporter lost the sum.
+/// Rows, or depth times features, added up in the cells of a map of zeros (Lift-Splat-Shoot, BEVDet), as
+/// BevPool (ops/). Declined where an exporter lost the sum.
 Status lift_bev_pool(Model& model, PassContext& context);
 
-/// Features of pillars written to a map of zeros at y·W + x of their coordinates (PointPillars), as PillarScatter
-/// (ops/). Pillars outside the map, which ONNX leaves undefined, are left out.
+/// Features of pillars written to a map of zeros at y·W + x of their coordinates (PointPillars), as
+/// PillarScatter (ops/). Pillars outside the map, which ONNX leaves undefined, are left out.
 Status lift_pillar_scatter(Model& model, PassContext& context);
 
-/// The custom nodes of mmcv, mmdeploy, BEVFormer's and BEVDet's TensorRT projects and CUDA-PointPillars as the
-/// driving operator, or the operator of ONNX, that does the same; declined with the reason where none does.
+/// The custom nodes of mmcv, mmdeploy, BEVFormer's and BEVDet's TensorRT projects and CUDA-PointPillars as
+/// the driving operator, or the operator of ONNX, that does the same; declined with the reason where none
+/// does.
 Status adopt_custom_operators(Model& model, PassContext& context);
 
 /// The decomposed (x − mean)/√(variance + ε)·γ + β over trailing axes, as LayerNormalization (opset 17).

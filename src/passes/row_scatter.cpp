@@ -22,7 +22,8 @@ Value* spread_index(Value* index, std::size_t channel_axis, const SymbolicShapes
   if (from == nullptr || to == nullptr || to->size() != 2) return nullptr;
   // What the shape leaves out in front is spread as well.
   if (from->size() == 1) return channel_axis == 0 && (*from)[0] == (*to)[1] ? source : nullptr;
-  if (from->size() != 2 || !(*from)[channel_axis].is(1) || !((*from)[1 - channel_axis] == (*to)[1 - channel_axis]))
+  if (from->size() != 2 || !(*from)[channel_axis].is(1) ||
+      !((*from)[1 - channel_axis] == (*to)[1 - channel_axis]))
     return nullptr;
   return source;
 }
@@ -50,8 +51,8 @@ bool holds_row_numbers(Value* value, const SymbolicShapes& shapes) {
       tensor = constant_of(inner);
     }
   }
-  if (tensor == nullptr || tensor->shape().size() < 2 || tensor->count() == 0 || tensor->count() > kMaxRowNumbers ||
-      !is_integer(tensor->dtype()))
+  if (tensor == nullptr || tensor->shape().size() < 2 || tensor->count() == 0 ||
+      tensor->count() > kMaxRowNumbers || !is_integer(tensor->dtype()))
     return false;
   const auto numbers = to_int64s(*tensor);
   if (!numbers) return false;

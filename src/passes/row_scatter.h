@@ -1,5 +1,5 @@
-// Rows written to, or added to, the rows of a map of zeros, as exporters write index_add, scatter_add, index_put
-// and canvas[:, index] = rows: ScatterElements and ScatterND in several forms.
+// Rows written to, or added to, the rows of a map of zeros, as exporters write index_add, scatter_add,
+// index_put and canvas[:, index] = rows: ScatterElements and ScatterND in several forms.
 #pragma once
 
 #include <cstdint>

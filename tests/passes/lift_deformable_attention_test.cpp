@@ -1,5 +1,7 @@
 #include "passes/lift_harness.h"
 #include "passes/passes.h"
+#include "targets/operator_support.h"
+#include "targets/target.h"
 
 namespace tarmac::test {
 namespace {
@@ -112,7 +114,8 @@ TEST_F(LiftDeformableAttention, LeavesModelsForTargetsWithoutTheOperator) {
 }
 
 TEST_F(LiftDeformableAttention, LiftsItsOwnDefinitionAgain) {
-  for (const char* name : {"msda_2_levels", "msda_dynamic", "msda_v2_boxes", "bevformer_spatial", "msda_core"}) {
+  for (const char* name :
+       {"msda_2_levels", "msda_dynamic", "msda_v2_boxes", "bevformer_spatial", "msda_core"}) {
     SCOPED_TRACE(name);
     Model found = exported(name);
     optimized(found, {kRuns});
@@ -125,6 +128,34 @@ TEST_F(LiftDeformableAttention, LiftsItsOwnDefinitionAgain) {
     ASSERT_EQ(nodes.size(), 1U) << model_to_text(found);
     EXPECT_EQ(nodes[0]->overload, attributes);
     expect_same_numbers(exported(name), found);
+  }
+}
+
+TEST_F(LiftDeformableAttention, RunsInsideEachEngine) {
+  for (const std::string target_name : {"onnxruntime", "openvino"}) {
+    Target* target = expect_ok(find_target(target_name));
+    if (!target->available()) continue;
+    for (const char* name : {"msda_2_levels", "msda_boxes", "bevformer_temporal", "bevformer_spatial"}) {
+      SCOPED_TRACE(target_name + " " + name);
+      Model found = exported(name);
+      const TargetSupport support({target});
+      OptimizeOptions options;
+      options.support = &support;
+      options.evaluator = &*evaluator_;
+      expect_ok(optimize(found, options));
+      ASSERT_EQ(calls(found, kOperator).size(), 1U);
+      const auto executable = expect_ok(target->compile(found, {}, no_progress()));
+      const auto context = expect_ok(executable->create_context());
+      const Model original = exported(name);
+      const auto expected = outputs_of(original, 3);
+      for (const auto& [input, tensor] : made_inputs(original, 3))
+        expect_ok(context->set_input(input, tensor));
+      expect_ok(context->run());
+      const auto output = expect_ok(to_doubles(expect_ok(context->output("output"))));
+      const auto wanted = expect_ok(to_doubles(expected[0]));
+      ASSERT_EQ(output.size(), wanted.size());
+      for (std::size_t i = 0; i < output.size(); ++i) ASSERT_NEAR(output[i], wanted[i], 1e-4);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// Exported networks, lifted: which nodes come out, and that ONNX Runtime computes the same from the definition.
+// Exported networks, lifted: which nodes come out, and that ONNX Runtime computes the same from the
+// definition.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +12,8 @@ namespace tarmac::test {
 
 /// What tests/models/export_driving.py wrote.
 inline Model exported(const std::string& name) {
-  return expect_ok(load_model(std::filesystem::path(TARMAC_SOURCE_DIR) / "tests/passes/data" / (name + ".onnx")));
+  return expect_ok(
+      load_model(std::filesystem::path(TARMAC_SOURCE_DIR) / "tests/passes/data" / (name + ".onnx")));
 }
 
 class LiftTest : public testing::Test {
@@ -62,10 +64,21 @@ class LiftTest : public testing::Test {
     Model model = clone_model(source);
     PassContext context;
     expect_ok(inline_functions(model, context));
-    std::mt19937 random(seed);
-    std::map<std::string, std::int64_t> sizes;
+    const auto tensors = made_inputs(source, seed);
     const std::vector<Value*> inputs = model.graph->inputs();
     for (Value* input : inputs) {
+      model.graph->set_initializer(*input, tensors.at(input->name()));
+      model.graph->drop_input(*input);
+    }
+    return expect_ok(evaluator_->evaluate(model));
+  }
+
+  /// The same for the same inputs and seed. Symbols become 2, 3, 4, …
+  std::map<std::string, Tensor> made_inputs(const Model& model, std::uint32_t seed) {
+    std::mt19937 random(seed);
+    std::map<std::string, std::int64_t> sizes;
+    std::map<std::string, Tensor> tensors;
+    for (const Value* input : model.graph->inputs()) {
       Shape shape;
       for (const Dim& dim : *input->type.shape) {
         const auto next = static_cast<std::int64_t>(sizes.size()) + 2;
@@ -73,14 +86,14 @@ class LiftTest : public testing::Test {
       }
       std::vector<double> values(static_cast<std::size_t>(expect_ok(element_count(shape))));
       fill(*input, shape, random, values);
-      model.graph->set_initializer(*input, expect_ok(from_doubles(input->type.dtype, shape, values)));
-      model.graph->drop_input(*input);
+      tensors.emplace(input->name(), expect_ok(from_doubles(input->type.dtype, shape, values)));
     }
-    return expect_ok(evaluator_->evaluate(model));
+    return tensors;
   }
 
   /// Numbers for an input; those around 0.5 ± 0.6 leave pictures on all sides.
-  virtual void fill(const Value& input, const Shape& /*shape*/, std::mt19937& random, std::vector<double>& values) {
+  virtual void fill(const Value& input, const Shape& /*shape*/, std::mt19937& random,
+                    std::vector<double>& values) {
     std::normal_distribution<double> normal(0.5, 0.6);
     for (double& value : values) {
       if (is_floating_point(input.type.dtype)) {

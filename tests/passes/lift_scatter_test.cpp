@@ -7,8 +7,10 @@ namespace {
 class LiftBevPool : public LiftTest {
  protected:
   /// 2 cameras, 3 depth bins, 2×4 features; 4×5 cells.
-  void fill(const Value& input, const Shape& shape, std::mt19937& random, std::vector<double>& values) override {
-    const std::map<std::string, std::uint32_t> sizes = {{"ranks_depth", 48}, {"ranks_feat", 16}, {"ranks_bev", 20}};
+  void fill(const Value& input, const Shape& shape, std::mt19937& random,
+            std::vector<double>& values) override {
+    const std::map<std::string, std::uint32_t> sizes = {
+        {"ranks_depth", 48}, {"ranks_feat", 16}, {"ranks_bev", 20}};
     const auto found = sizes.find(input.name());
     if (found == sizes.end()) return LiftTest::fill(input, shape, random, values);
     for (double& value : values) value = static_cast<double>(random() % found->second);
@@ -80,7 +82,8 @@ TEST_F(LiftBevPool, SaysWhenTheExporterLostTheSum) {
 class LiftPillarScatter : public LiftTest {
  protected:
   /// Cells of their own for each pillar, of two maps of 5×7.
-  void fill(const Value& input, const Shape& shape, std::mt19937& random, std::vector<double>& values) override {
+  void fill(const Value& input, const Shape& shape, std::mt19937& random,
+            std::vector<double>& values) override {
     if (input.name() != "coordinates") return LiftTest::fill(input, shape, random, values);
     const std::size_t shift = random() % 35;
     for (std::size_t v = 0; v < static_cast<std::size_t>(shape[0]); ++v) {

@@ -136,7 +136,10 @@ TEST(RandomGraphs, ComputeTheSameBeforeAndAfterOptimising) {
   }
   for (const Pass& pass : all_passes()) {
     // Types are no changes; there are no local functions, and nothing asks for another opset but fusions.
-    const std::set<std::string> exempt = {"infer_shapes", "inline_functions"};
+    // What driving operators are lifted from is exported for the tests of those passes.
+    const std::set<std::string> exempt = {
+        "infer_shapes",     "inline_functions", "adopt_custom_operators", "lift_deformable_attention",
+        "lift_deform_conv", "lift_bev_pool",    "lift_pillar_scatter"};
     std::printf("%8zu of %ju graphs changed by %s\n", graphs_changed[pass.name], std::uintmax_t{count},
                 pass.name);
     if (count < 2000 || exempt.contains(pass.name)) continue;

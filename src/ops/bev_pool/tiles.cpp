@@ -15,6 +15,7 @@
 
 #include "ops/floats-inl.h"
 #include "ops/stream-inl.h"
+#include "ops/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tarmac::ops::bev::HWY_NAMESPACE {
@@ -196,53 +197,15 @@ void write_rows(Type type, const float* sums, std::int64_t stride, std::int64_t 
   }
 }
 
-/// y[c, cell] = sums[cell, c] for channels that are `pitch` elements apart in y.
-template <class Type>
-void write_columns(Type type, const float* sums, std::int64_t stride, std::int64_t cells,
-                   std::int64_t channels, std::int64_t pitch, typename Type::Raw* y) {
-  std::int64_t whole_channels = 0;
-  std::int64_t whole_cells = 0;
-#if HWY_TARGET != HWY_SCALAR
-  // 4 × 4 at a time; four channels are finished before the next, so that lines of y are written whole.
-  const hn::FixedTag<float, 4> d;
-  const hn::FixedTag<double, 2> pairs;
-  whole_channels = channels / 4 * 4;
-  whole_cells = cells / 4 * 4;
-  for (std::int64_t c = 0; c < whole_channels; c += 4) {
-    for (std::int64_t i = 0; i < whole_cells; i += 4) {
-      const float* from = sums + i * stride + c;
-      const auto a = hn::LoadU(d, from);
-      const auto b = hn::LoadU(d, from + stride);
-      const auto e = hn::LoadU(d, from + 2 * stride);
-      const auto f = hn::LoadU(d, from + 3 * stride);
-      const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
-      const auto ef_low = hn::BitCast(pairs, hn::InterleaveLower(d, e, f));
-      const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
-      const auto ef_high = hn::BitCast(pairs, hn::InterleaveUpper(d, e, f));
-      auto* to = y + c * pitch + i;
-      store_floats(d, type, hn::BitCast(d, hn::InterleaveLower(pairs, ab_low, ef_low)), to);
-      store_floats(d, type, hn::BitCast(d, hn::InterleaveUpper(pairs, ab_low, ef_low)), to + pitch);
-      store_floats(d, type, hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ef_high)), to + 2 * pitch);
-      store_floats(d, type, hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ef_high)), to + 3 * pitch);
-    }
-  }
-#endif
-  const hn::CappedTag<float, 1> one;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t i = c < whole_channels ? whole_cells : 0; i < cells; ++i)
-      store_floats(one, type, hn::LoadU(one, sums + i * stride + c), y + c * pitch + i);
-  }
-}
-
-/// The same past the caches.
+/// y[c, cell] = sums[cell, c] past the caches, for channels that are `pitch` elements apart in y.
 template <class Type>
 void stream_columns(Type type, const float* sums, std::int64_t stride, std::int64_t cells,
                     std::int64_t channels, std::int64_t pitch, typename Type::Raw* y) {
-  constexpr std::int64_t kChannels = 4;
+  constexpr std::int64_t kChannels = 16;
   HWY_ALIGN typename Type::Raw staged[kChannels * kTileCells];
   for (std::int64_t c = 0; c < channels; c += kChannels) {
     const std::int64_t some = std::min(kChannels, channels - c);
-    write_columns(type, sums + c, stride, cells, some, kTileCells, staged);
+    transpose(Float32(), sums + c, stride, cells, some, type, staged, kTileCells);
     for (std::int64_t k = 0; k < some; ++k) stream(staged + k * kTileCells, cells, y + (c + k) * pitch);
   }
 }
@@ -277,7 +240,7 @@ void pool(const TileJob& job, Type type, std::int64_t first, std::int64_t last) 
     } else if (job.stream) {
       stream_columns(type, sums, stride, cells, job.channels, job.cells, y);
     } else {
-      write_columns(type, sums, stride, cells, job.channels, job.cells, y);
+      transpose(Float32(), sums, stride, cells, job.channels, type, y, job.cells);
     }
   }
   if (job.stream) hwy::FlushStream();

@@ -240,6 +240,22 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
   if (op == "MatMul" || op == "Gemm") return multiplied(node);
   if (op == "Reshape") return reshaped(node);
   if (op == "Einsum") return summed(node);
+  if (op == "SequenceAt") {
+    // One of the parts of constant sizes that SplitToSequence makes; types tell only what all parts share.
+    const Node* split = node.input(0) == nullptr ? nullptr : node.input(0)->producer();
+    const SymbolicShape* whole =
+        split == nullptr || !split->is("SplitToSequence") ? nullptr : shape(split->input(0));
+    const auto sizes = whole == nullptr ? std::nullopt : small_integers(split->input(1));
+    const auto index = small_integers(node.input(1));
+    if (!sizes || !index || index->size() != 1 || constant_of(split->input(1))->shape().size() != 1)
+      return std::nullopt;
+    const auto axis = axis_index(split->attribute_or<std::int64_t>("axis", 0), whole->size());
+    const auto part = axis_index(index->front(), sizes->size());
+    if (!axis || !part) return std::nullopt;
+    MaybeShape result(whole->begin(), whole->end());
+    result[*axis] = SymbolicDim::of((*sizes)[*part]);
+    return result;
+  }
   const SymbolicShape* in = shape(node.input(0));
   if (in == nullptr) return std::nullopt;
   MaybeShape result(in->begin(), in->end());

@@ -21,16 +21,11 @@ using Json = nlohmann::ordered_json;
 
 std::vector<CaseMaker> all_cases() {
   const std::vector<std::vector<CaseMaker>> operators = {
-      bev_pool_cases(),
-      bevformer_encoder_cases(),
-      box_decode_3d_cases(),
-      camera_preprocess_cases(),
-      circle_nms_cases(),
-      deform_conv2d_cases(),
-      grid_sample_cases(),
-      multi_scale_deformable_attention_cases(),
-      pillar_scatter_cases(),
-      rotated_nms_cases(),
+      bev_pool_cases(),       bevformer_encoder_cases(),
+      box_decode_3d_cases(),  camera_preprocess_cases(),
+      circle_nms_cases(),     deform_conv2d_cases(),
+      grid_sample_cases(),    multi_scale_deformable_attention_cases(),
+      pillar_scatter_cases(), rotated_nms_cases(),
       voxelize_cases(),
   };
   std::vector<CaseMaker> all;

@@ -49,8 +49,8 @@ void replace_input(Node& node, std::size_t i, Value* value);
 std::optional<std::size_t> rank_of(const Value* value);
 /// Negative axes count from the end. nullopt when one is out of range or there twice.
 std::optional<std::vector<std::int64_t>> positive_axes(std::vector<std::int64_t> axes, std::size_t rank);
-/// The axes in the order in which a Transpose puts them; without `perm` it reverses them. nullopt where `perm` is no
-/// permutation of `rank` axes.
+/// The axes in the order in which a Transpose puts them; without `perm` it reverses them. nullopt where
+/// `perm` is no permutation of `rank` axes.
 std::optional<std::vector<std::int64_t>> permutation_of(const Node& transpose, std::size_t rank);
 /// Both certainly have the same size: known, or of the same symbol.
 bool same_dim(const Dim& a, const Dim& b);

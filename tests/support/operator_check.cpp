@@ -120,7 +120,7 @@ class SimdTarget {
 void expect_kernels_agree(const OperatorCase& test, const std::vector<Tensor>& expected) {
   ops::Serial serial;
   ops::ArenaParallel parallel;
-  tbb::task_arena arena(3);  // more threads than some loops have ranges
+  tbb::task_arena arena(3);           // more threads than some loops have ranges
   constexpr std::int64_t kPlain = 0;  // what runs where there is neither
   for (const std::int64_t target : {std::int64_t{HWY_AVX3}, std::int64_t{HWY_AVX2}, kPlain}) {
     if (target != kPlain && (hwy::SupportedTargets() & target) == 0) continue;

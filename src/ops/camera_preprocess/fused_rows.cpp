@@ -103,7 +103,7 @@ HWY_INLINE Nv12Words gather_nv12(const FrameView& frame, const Place& at) {
           four_bytes(frame.chroma, hn::Add(hn::Mul(lower, chroma_row), column))};
 }
 
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_TARGET <= HWY_AVX2
 
 /// 16 bytes from address(g) on for each group g of four lanes.
 template <typename Address>
@@ -239,7 +239,7 @@ HWY_INLINE void sample_block(const RowJob& job, std::ptrdiff_t first, BlockKind 
     if (kind == BlockKind::kInside || kind == BlockKind::kRuns) {
       const VI y = ys != nullptr ? hn::LoadU(i, ys + lane) : hn::Set(i, job.y);
       const Place at = place_of(hn::LoadU(i, job.x + first + lane), y);
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_TARGET <= HWY_AVX2
       if (kFormat == PixelFormat::kNv12 && kind == BlockKind::kRuns) {
         const std::int32_t* const lane_ys = ys != nullptr ? ys + lane : nullptr;
         values = values_of(pick_nv12(*job.frame, at, job.x + first + lane, lane_ys, job.y), at);

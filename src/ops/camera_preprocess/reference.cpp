@@ -24,9 +24,10 @@ Values pixel(const FrameView& frame, const ColorTransform& color, double x, doub
       const std::uint8_t* uv = frame.chroma + row / 2 * frame.chroma_row_bytes + column / 2 * 2;
       return {double(bytes[column]), double(uv[0]), double(uv[1])};
     }
-    case PixelFormat::kYuyv:
-      return {double(bytes[2 * column]), double(bytes[column / 2 * 4 + 1]),
-              double(bytes[column / 2 * 4 + 3])};
+    case PixelFormat::kYuyv: {
+      const std::uint8_t* pair = bytes + column / 2 * 4;
+      return {double(bytes[2 * column]), double(pair[1]), double(pair[3])};
+    }
     default:
       return {double(bytes[3 * column]), double(bytes[3 * column + 1]), double(bytes[3 * column + 2])};
   }

@@ -8,9 +8,7 @@
 #include <chrono>
 #include <vector>
 
-// One function for the widest vectors there are: the compiler's own vectorisation is enough for a loop of
-// multiply-adds.
-#define TARMAC_WIDEST __attribute__((target_clones("arch=skylake-avx512", "avx2,fma", "default")))
+#include "ops/limits_simd.h"
 
 namespace tarmac::bench {
 namespace {
@@ -31,27 +29,6 @@ double best_rate(double amount, Body&& body) {
   return best;
 }
 
-TARMAC_WIDEST void add_streams(const float* a, float* b, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) b[i] += a[i];
-}
-
-using Vector = float __attribute__((vector_size(64)));
-constexpr int kSums = 12;  // independent, to fill two units of four cycles' latency
-constexpr int kLanes = kSums * 16;
-
-TARMAC_WIDEST float multiply_add(int rounds) {
-  std::array<Vector, kSums> sums{};
-  Vector factor;
-  for (int i = 0; i < 16; ++i) factor[i] = 0.999F;
-  for (int r = 0; r < rounds; ++r) {
-#pragma GCC unroll 12
-    for (Vector& sum : sums) sum = sum * factor + factor;
-  }
-  float total = 0;
-  for (const Vector& sum : sums) total += sum[0];
-  return total;
-}
-
 double stream_rate() {
   constexpr std::size_t kCount = 16U << 20U;
   std::vector<std::vector<float>> from(kThreads, std::vector<float>(kCount, 1.0F));
@@ -63,11 +40,13 @@ double stream_rate() {
 }
 
 double flop_rate() {
-  constexpr int kRounds = 2'000'000;
+  constexpr int kRounds = 4'000'000;
+
   std::array<float, kThreads> results{};
-  const double rate = best_rate(2.0 * kLanes * kRounds, [&](int thread) {
-    results[static_cast<std::size_t>(thread)] = multiply_add(kRounds);
-  });
+  const std::size_t lanes = multiply_add(1, results.data());
+  const double rate =
+      best_rate(2.0 * kMultiplyAddChains * static_cast<double>(lanes) * kRounds,
+                [&](int thread) { multiply_add(kRounds, &results[static_cast<std::size_t>(thread)]); });
   volatile float kept = results[0];
   static_cast<void>(kept);
   return rate;

@@ -105,7 +105,8 @@ Json run(const Case& work, const MeasureOptions& options, const Limits& limits) 
                      {"p99_ns", summary.p99_ns},
                      {"runs", summary.samples},
                      {"ratio_to_ours", ratio}});
-    if (i > 0 && (best_peer.empty() || median < best_peer_ns)) {
+    const bool is_ours = work.sides[i].name.starts_with("tarmac");
+    if (!is_ours && (best_peer.empty() || median < best_peer_ns)) {
       best_peer_ns = median;
       best_peer = work.sides[i].name;
     }

@@ -155,9 +155,10 @@ int benchmark(const Arguments& arguments) {
     if (!chosen(maker.name, arguments.filters)) continue;
     json["cases"].push_back(run(maker.make(), arguments.options, limits));
     std::fflush(stdout);
+    // After each case, so that an interrupted run keeps what it has.
+    if (!arguments.json.empty()) std::ofstream(arguments.json) << json.dump(1) << "\n";
   }
   if (json["cases"].empty()) throw std::runtime_error("no case has that name; --list shows them");
-  if (!arguments.json.empty()) std::ofstream(arguments.json) << json.dump(1) << "\n";
   return 0;
 }
 

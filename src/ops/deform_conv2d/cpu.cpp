@@ -193,8 +193,10 @@ HWY_INLINE void find_corners(const Call& call, const Tile& tile, std::int64_t of
   std::fill_n(corners.mask, kMostRows, 1.0F);
   if (call.has(kMask))
     read_floats(call.inputs[kMask], map * g.positions() + tile.first, tile.count, corners.mask);
-  const V tap_y = hn::Set(d, static_cast<float>(t / g.kernel_width * call.settings.dilation_y));
-  const V tap_x = hn::Set(d, static_cast<float>(t % g.kernel_width * call.settings.dilation_x));
+  const std::int64_t tap_row = t / g.kernel_width;
+  const std::int64_t tap_column = t % g.kernel_width;
+  const V tap_y = hn::Set(d, static_cast<float>(tap_row * call.settings.dilation_y));
+  const V tap_x = hn::Set(d, static_cast<float>(tap_column * call.settings.dilation_x));
   const VI width = hn::Set(di, static_cast<std::int32_t>(g.width));
   const VI outside = hn::Set(di, static_cast<std::int32_t>(g.map_size()));
   const V one = hn::Set(d, 1);

@@ -32,9 +32,11 @@ void plain_loop(const std::vector<const float*>& heads, float* boxes) {
                     });
   for (std::size_t k = 0; k < taken; ++k) {
     const std::int64_t cell = order[k] % kArea;
+    const std::int64_t row = cell / kSize;
+    const std::int64_t column = cell % kSize;
     float* const box = boxes + 9 * k;
-    box[0] = (static_cast<float>(cell % kSize) + heads[1][cell]) * 0.6F - 54;
-    box[1] = (static_cast<float>(cell / kSize) + heads[1][kArea + cell]) * 0.6F - 54;
+    box[0] = (static_cast<float>(column) + heads[1][cell]) * 0.6F - 54;
+    box[1] = (static_cast<float>(row) + heads[1][kArea + cell]) * 0.6F - 54;
     box[2] = heads[2][cell];
     for (std::int64_t axis = 0; axis < 3; ++axis) box[3 + axis] = std::exp(heads[3][axis * kArea + cell]);
     box[6] = std::atan2(heads[4][cell], heads[4][kArea + cell]);

@@ -75,7 +75,7 @@ class PlainLoop {
       if (voxel < 0) {
         if (count >= sizes_.max_voxels) continue;
         voxel = count++;
-        int* row = &coordinates_[static_cast<std::size_t>(4 * voxel)];
+        int* row = &coordinates_[4 * static_cast<std::size_t>(voxel)];
         row[0] = 0;
         for (int k = 0; k < 3; ++k) row[3 - k] = cell[k];
       }
@@ -86,7 +86,7 @@ class PlainLoop {
       ++used;
     }
     for (int v = 0; v < count; ++v) {
-      const int* row = &coordinates_[static_cast<std::size_t>(4 * v)];
+      const int* row = &coordinates_[4 * static_cast<std::size_t>(v)];
       table_[index(row[1], row[2], row[3])] = -1;
     }
   }

@@ -113,7 +113,8 @@ TEST(FusedPreprocess, PadsWithExactlyOpenCvsNumbers) {
   for (int c = 0; c < 3; ++c) {
     for (int y = 0; y < 68; ++y) {
       for (int x = 0; x < 20; ++x) {  // the picture is 22 of 64 columns
-        const auto i = static_cast<std::size_t>((c * 68 + y) * 64 + x);
+        const auto i = (static_cast<std::size_t>(c) * 68 + static_cast<std::size_t>(y)) * 64 +
+                       static_cast<std::size_t>(x);
         ASSERT_EQ(fused[i], opencv[i]) << c << " " << y << " " << x;
       }
     }

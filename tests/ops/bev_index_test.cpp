@@ -7,7 +7,6 @@
 namespace tarmac::test {
 namespace {
 
-using ops::bev::Axis;
 using ops::bev::build_index;
 using ops::bev::Camera;
 using ops::bev::Geometry;

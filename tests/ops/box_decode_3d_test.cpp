@@ -265,7 +265,10 @@ TEST(BoxDecode3d, TakesTheSameAsTheReferenceFromLargeMaps) {
 
 TEST(BoxDecode3d, TakesRisingAndEqualScoresInTheirOrder) {
   std::vector<float> rising(90000);
-  for (std::size_t i = 0; i < rising.size(); ++i) rising[i] = static_cast<float>(i / 7) * 1e-4F;
+  for (std::size_t i = 0; i < rising.size(); ++i) {
+    const std::size_t step = i / 7;
+    rising[i] = static_cast<float>(step) * 1e-4F;
+  }
   for (const bool equal : {false, true}) {
     expect_agreement({.name = "rising",
                       .op = decode(),

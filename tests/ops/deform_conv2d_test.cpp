@@ -52,8 +52,8 @@ struct Sizes {
 };
 
 /// Offsets of up to `reach` elements; with mask and bias where `modulated`.
-OperatorCase make(std::string name, const Sizes& sizes, DType dtype = DType::kFloat32, bool modulated = true,
-                  double reach = 2, unsigned seed = 1) {
+OperatorCase make(const std::string& name, const Sizes& sizes, DType dtype = DType::kFloat32,
+                  bool modulated = true, double reach = 2, unsigned seed = 1) {
   return {
       .name = std::move(name),
       .op = ops::deform_conv2d(),

@@ -313,7 +313,8 @@ TEST(RotatedNms, DecidesAsTheReferenceWhereFloatsCannotTell) {
       std::vector<float> boxes;
       for (int i = 0; i < 400; ++i) {
         const auto u = static_cast<float>(i % 20);
-        const auto v = static_cast<float>(i / 20);
+        const auto row = i / 20;
+        const auto v = static_cast<float>(row);
         boxes.insert(boxes.end(), {far + std::cos(yaw) * u - std::sin(yaw) * 2 * v,
                                    far + std::sin(yaw) * u + std::cos(yaw) * 2 * v, 2.0F, 2.0F, yaw});
       }

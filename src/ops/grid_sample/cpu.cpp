@@ -35,7 +35,8 @@ inline bool gathers(const Geometry& geometry, int taps) {
   const auto positions = static_cast<double>(geometry.positions);
   const auto lanes = static_cast<std::int64_t>(kLanes);
   const auto channels = static_cast<double>(geometry.channels);
-  const auto padded = static_cast<double>((geometry.channels + lanes - 1) / lanes * lanes);
+  const auto vectors = (geometry.channels + lanes - 1) / lanes;
+  const auto padded = static_cast<double>(vectors * lanes);
   return map > 0 && channels * positions * 4 * taps < padded * (map + positions * (1 + 0.5 * taps));
 }
 

@@ -38,10 +38,10 @@ void plain_loop(const std::vector<Tensor>& inputs, float* y) {
   std::vector<float> column(static_cast<std::size_t>(channels * kTaps));
   for (std::int64_t p = 0; p < map; ++p) {
     for (std::int64_t t = 0; t < kTaps; ++t) {
-      const auto row = p / width - 1 + t / 3;
-      const auto column = p % width - 1 + t % 3;
-      const float fy = static_cast<float>(row) + offset[2 * t * map + p];
-      const float fx = static_cast<float>(column) + offset[(2 * t + 1) * map + p];
+      const auto tap_y = p / width - 1 + t / 3;
+      const auto tap_x = p % width - 1 + t % 3;
+      const float fy = static_cast<float>(tap_y) + offset[2 * t * map + p];
+      const float fx = static_cast<float>(tap_x) + offset[(2 * t + 1) * map + p];
       const auto y0 = static_cast<std::int64_t>(std::floor(fy));
       const auto x0 = static_cast<std::int64_t>(std::floor(fx));
       for (std::int64_t c = 0; c < channels; ++c) {

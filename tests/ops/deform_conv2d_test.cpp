@@ -55,7 +55,7 @@ struct Sizes {
 OperatorCase make(const std::string& name, const Sizes& sizes, DType dtype = DType::kFloat32,
                   bool modulated = true, double reach = 2, unsigned seed = 1) {
   return {
-      .name = std::move(name),
+      .name = name,
       .op = ops::deform_conv2d(),
       .attributes = sizes.attributes(),
       .inputs = {random_tensor(dtype, sizes.x, -1, 1, seed), random_tensor(dtype, sizes.w(), -1, 1, seed + 1),
@@ -69,8 +69,9 @@ OperatorCase make(const std::string& name, const Sizes& sizes, DType dtype = DTy
 
 Tensor numbers(const Shape& shape, int modulus, float scale) {
   std::vector<float> values(static_cast<std::size_t>(test::expect_ok(element_count(shape))));
+  const int middle = (modulus - 1) / 2;
   for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<float>(static_cast<int>(7 * i) % modulus - (modulus - 1) / 2) / scale;
+    values[i] = static_cast<float>(static_cast<int>(7 * i) % modulus - middle) / scale;
   return Tensor::from(shape, values);
 }
 

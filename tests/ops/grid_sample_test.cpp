@@ -67,7 +67,8 @@ TEST(GridSample, GivesWhatTorchGives) {
     const bool flat = numbers.rank == 4;
     const int modulus = flat ? 11 : 13;
     std::vector<float> x;
-    for (int i = 0; i < 24; ++i) x.push_back(static_cast<float>((i * 7) % modulus - (modulus - 1) / 2) / 2);
+    const int middle = (modulus - 1) / 2;
+    for (int i = 0; i < 24; ++i) x.push_back(static_cast<float>((i * 7) % modulus - middle) / 2);
     const OperatorCase test = {.name = std::string(numbers.mode) + " " + numbers.padding,
                                .op = ops::grid_sample(),
                                .attributes = attributes(numbers.mode, numbers.padding, numbers.align_corners),

@@ -90,7 +90,8 @@ class LiftPillarScatter : public LiftTest {
       const std::size_t cell = (v * 11 + shift) % 35;
       values[4 * v] = two_maps_ ? static_cast<double>(v % 2) : 3;  // a single map does not look at it
       values[4 * v + 1] = 0;
-      values[4 * v + 2] = static_cast<double>(cell / 7);
+      const auto row = cell / 7;
+      values[4 * v + 2] = static_cast<double>(row);
       values[4 * v + 3] = static_cast<double>(cell % 7);
     }
   }

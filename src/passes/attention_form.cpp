@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "passes/region.h"
+
 namespace tarmac {
 namespace {
 
@@ -111,18 +113,6 @@ std::optional<Traced> trace(const AttentionOperand& operand, const SymbolicShape
   return traced;
 }
 
-/// The one reader that is no Shape; null where there are several or the value leaves the graph.
-Node* data_reader(const Value& value) {
-  Node* reader = nullptr;
-  if (value.is_output()) return nullptr;
-  for (const Use& use : value.uses()) {
-    if (use.node->is("Shape")) continue;
-    if (reader != nullptr) return nullptr;
-    reader = use.node;
-  }
-  return reader;
-}
-
 constexpr int kMaxShapeNodes = 64;
 
 /// Whether all that is computed from `value` ends as the shape of a Reshape among `ends`, and goes with it.
@@ -228,7 +218,7 @@ std::optional<HeadResult> find_result(const AttentionCore& core, std::int64_t he
       best = std::move(result);
       break;
     } while (std::next_permutation(order.begin(), order.end()));
-    const Node* reader = data_reader(*here.value);
+    const Node* reader = reader_besides_shapes(*here.value);
     if (reader == nullptr || &reader->graph() != &core.result->graph() || !reader->domain.empty() ||
         !follow(*layout, *reader, shapes))
       return best;

@@ -63,15 +63,4 @@ std::vector<Node*> nodes_of(const Model& model, std::string_view op_type, std::s
   return nodes;
 }
 
-Node* reader_besides_shapes(const Value& value) {
-  Node* reader = nullptr;
-  if (value.is_output()) return nullptr;
-  for (const Use& use : value.uses()) {
-    if (use.node->is("Shape")) continue;
-    if (reader != nullptr) return nullptr;
-    reader = use.node;
-  }
-  return reader;
-}
-
 }  // namespace tarmac

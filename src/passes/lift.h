@@ -35,7 +35,4 @@ void define_deform_conv(LiftedCall& call);
 /// Walks main graph and nested ones; gives every node of the ONNX domain with one of these operators.
 std::vector<Node*> nodes_of(const Model& model, std::string_view op_type, std::string_view domain = "");
 
-/// The only reader apart from Shape nodes; null where there are more, or the value is an output.
-Node* reader_besides_shapes(const Value& value);
-
 }  // namespace tarmac

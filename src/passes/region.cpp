@@ -95,6 +95,17 @@ Status rewrite_backwards(Graph& graph, const std::function<Result<bool>(Graph&, 
   return {};
 }
 
+Node* reader_besides_shapes(const Value& value) {
+  Node* reader = nullptr;
+  if (value.is_output()) return nullptr;
+  for (const Use& use : value.uses()) {
+    if (use.node->is("Shape")) continue;
+    if (reader != nullptr) return nullptr;
+    reader = use.node;
+  }
+  return reader;
+}
+
 bool is_float_up_to_32(const Type& type) {
   return type.is_tensor() &&
          (type.dtype == DType::kFloat32 || type.dtype == DType::kFloat16 || type.dtype == DType::kBFloat16);

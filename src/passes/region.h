@@ -58,6 +58,9 @@ Status rewrite_backwards(Graph& graph, const std::function<Result<bool>(Graph&, 
 /// float32, float16 or bfloat16. Fused operators compute in float at best: float64 would lose digits.
 bool is_float_up_to_32(const Type& type);
 
+/// The only reader apart from Shape nodes; null where there are more, or the value is an output.
+Node* reader_besides_shapes(const Value& value);
+
 /// The number in a constant of one element; no value when broadcasting it with `operand` may add axes.
 std::optional<double> scalar_beside(const Value* constant, const Value* operand);
 /// Equal but for the rounding of a few constants to `dtype`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/lift.h"
+#include "passes/region.h"
 #include "passes/rewrite.h"
 #include "tensor/codec.h"
 

@@ -5,8 +5,6 @@
 namespace tarmac {
 namespace {
 
-constexpr std::size_t kMaxOperands = 16;
-
 /// Calls `take(index in the schema, index among the present ones)` for each input that is there.
 template <typename Take>
 void for_each_present(std::uint64_t present, Take&& take) {
@@ -29,7 +27,7 @@ void drop_absent_inputs(Node& node) {
 
 Result<DrivingOperatorPtr> DrivingOperator::create(const ops::Operator& op, ops::Attributes attributes,
                                                    std::uint64_t present) {
-  assert(op.inputs.size() <= kMaxOperands);
+  assert(op.inputs.size() <= kMaxOperands && op.outputs.size() <= kMaxOperands);
   TARMAC_TRY(auto kernel, op.cpu(attributes));
   return DrivingOperatorPtr(new DrivingOperator(op, std::move(attributes), present, std::move(kernel)));
 }

@@ -10,6 +10,9 @@
 
 namespace tarmac {
 
+/// At least as many as any operator has inputs or outputs, so that views of them need no allocation.
+inline constexpr std::size_t kMaxOperands = 16;
+
 /// An operator of the domain `tarmac` with its attributes and a kernel for the CPU, as one node has it.
 /// Engines see only the inputs that are there. Thread-safe.
 class DrivingOperator {

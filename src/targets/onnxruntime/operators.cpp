@@ -5,8 +5,6 @@
 namespace tarmac::onnxruntime {
 namespace {
 
-constexpr std::size_t kMaxOperands = 16;
-
 /// The threads of the session that runs the kernel.
 class SessionParallel final : public ops::Parallel {
  public:

@@ -10,8 +10,6 @@
 namespace tarmac::openvino {
 namespace {
 
-constexpr std::size_t kMaxOperands = 16;
-
 [[noreturn]] void fail(const Error& error) { throw std::runtime_error(error.str()); }
 
 Type to_type(const ov::element::Type& dtype, const ov::PartialShape& shape) {

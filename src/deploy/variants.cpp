@@ -141,11 +141,12 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
   }
   Model int8 = clone_model(fp32);
   variants.push_back({"fp32", std::move(fp32)});
-  const auto values = activations_to_quantize(int8);
+  const FusionGroups groups = find_fusion_groups(int8, common_fusion_rules(targets));
+  const auto values = observed_values(int8, groups);
   TARMAC_TRY(const Calibration found,
              calibrate(contract, int8, values, *calibration, *targets.front(), report, progress));
   const Ranges ranges = ranges_of(found.statistics, {.method = contract.precision.method});
-  TARMAC_TRY(const QuantizeReport done, quantize_static(int8, ranges));
+  TARMAC_TRY(const QuantizeReport done, quantize_static(int8, groups, ranges));
   TARMAC_CHECK_OK(verify_model(int8));
   record(done, report);
   report.calibration = report::CalibrationFacts{to_string(contract.precision.method),

@@ -1,6 +1,5 @@
 // Static INT8 quantisation as portable Q/DQ nodes (ONNX QuantizeLinear-13, DequantizeLinear-13).
 //   q = saturate(round(x / scale) + zero_point),  x ≈ (q − zero_point)·scale
-// Activations: uint8, per tensor, scale = (max − min)/255 over the observed range widened to contain 0.
 // Weights: int8, symmetric, per output channel, scale = max|w|/127. Bias: int32 with scale = scale_x·scale_w.
 #pragma once
 
@@ -8,9 +7,25 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "precision/fusion_groups.h"
 #include "precision/range.h"
 
 namespace tarmac {
+
+/// One scale a tensor, of its range widened to contain 0.
+enum class ActivationForm : std::uint8_t {
+  kUnsigned,  ///< uint8, scale = (max − min)/255, zero point = round(−min/scale): fast on x86
+  kSigned,    ///< int8, scale = max(|min|, |max|)/127, zero point 0: what TensorRT takes
+};
+
+struct QuantizeOptions {
+  ActivationForm activations = ActivationForm::kUnsigned;
+  /// 8, or 7 for processors whose products of 8-bit numbers saturate when two are added in 16 bits (x86
+  /// without VNNI): weights from −63 to 63.
+  int weight_bits = 8;
+  /// Whether the bias is stored as int32; TensorRT wants it in float.
+  bool int32_bias = true;
+};
 
 /// What became of a node, by ONNX name; nothing is quantised or left alone silently.
 struct QuantizedNode {
@@ -26,14 +41,12 @@ struct QuantizeReport {
   std::uint64_t int8_weight_bytes = 0;   ///< and after
 };
 
-/// Names of the values whose ranges quantize_static() needs: the float inputs of convolutions, matrix
-/// products with stored weights, residual additions and average pooling, taken after the activation that
-/// engines fuse.
-std::vector<std::string> activations_to_quantize(const Model& model);
-
-/// Rewrites the model in place. Errors: kUnsupported below opset 10 (no QuantizeLinear), kInvalidInput when a
-/// range is missing or not finite.
-Result<QuantizeReport> quantize_static(Model& model, const Ranges& ranges);
+/// Rewrites `model`, in which `groups` were found, in place: a pair of Q/DQ nodes at each rounding point,
+/// read by the groups and the movement between them; everything else reads the float values as before.
+/// Errors: kUnsupported below opset 10 (no QuantizeLinear), kInvalidInput when a range is missing or not
+/// finite, or a weight is.
+Result<QuantizeReport> quantize_static(Model& model, const FusionGroups& groups, const Ranges& ranges,
+                                       const QuantizeOptions& options = {});
 
 /// Stores the weights of convolutions and matrix products as int8 behind DequantizeLinear; activations stay
 /// float.

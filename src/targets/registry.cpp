@@ -49,6 +49,11 @@ const char* to_string(Verdict verdict) {
   return "?";
 }
 
+const FusionRules& Target::fusion_rules() const {
+  static const FusionRules kNone;
+  return kNone;
+}
+
 Status Target::knows(const Model& model) {
   CompileOptions options;
   options.cores = 1;

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "graph/graph.h"
 #include "ops/operator.h"
+#include "targets/fusion.h"
 #include "tarmac/node_time.h"
 #include "tarmac/result.h"
 #include "tarmac/tensor.h"
@@ -99,6 +100,8 @@ class Target {
   virtual Status knows(const Model& model);
   /// Whether it has a kernel for a driving operator; others run the body that such a node may carry.
   [[nodiscard]] virtual bool runs(const ops::Operator& /*op*/) const { return false; }
+  /// What it computes as INT8 kernels.
+  [[nodiscard]] virtual const FusionRules& fusion_rules() const;
   /// Refuses (kUnsupported, naming the first node and the remedy) what check() would refuse.
   virtual Result<std::unique_ptr<Executable>> compile(const Model& model, const CompileOptions& options,
                                                       Progress& progress) = 0;

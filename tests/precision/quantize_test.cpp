@@ -2,6 +2,7 @@
 
 #include "passes/infer_shapes.h"
 #include "support/graph_checks.h"
+#include "targets/target.h"
 
 namespace tarmac::test {
 namespace {
@@ -12,7 +13,8 @@ constexpr const char* kResidual =
   a = Conv (x, w, b)
   r = Relu (a)
   c = Conv (r, w, b)
-  y = Add (c, r)
+  s = Add (c, r)
+  y = Conv (s, w, b)
 })";
 
 Model residual() {
@@ -27,6 +29,14 @@ Range range(float low, float high) {
   return result;
 }
 
+FusionGroups groups_of(const Model& graph) {
+  return find_fusion_groups(graph, common_fusion_rules(all_targets()));
+}
+
+Result<QuantizeReport> quantize(Model& graph, const Ranges& ranges) {
+  return quantize_static(graph, groups_of(graph), ranges);
+}
+
 std::size_t count(const Model& graph, const std::string& op_type) {
   std::size_t found = 0;
   for_each_node(*graph.graph, [&](const Node& node) { found += node.op_type == op_type ? 1 : 0; });
@@ -35,26 +45,27 @@ std::size_t count(const Model& graph, const std::string& op_type) {
 
 TEST(Quantize, ObservesInputsOfConvolutionsAndResidualAdditionsAfterTheActivation) {
   const Model graph = residual();
-  EXPECT_THAT(activations_to_quantize(graph), testing::ElementsAre("x", "r", "c"));
+  EXPECT_THAT(observed_values(graph, groups_of(graph)), testing::ElementsAre("x", "r", "c", "s"));
 }
 
 TEST(Quantize, PutsOnePairOnEachActivationAndStoresSharedWeightsOnce) {
   Model graph = residual();
-  const auto report =
-      expect_ok(quantize_static(graph, {{"x", range(-1, 3)}, {"r", range(0, 2)}, {"c", range(-4, 4)}}));
+  const auto report = expect_ok(
+      quantize(graph, {{"x", range(-1, 3)}, {"r", range(0, 2)}, {"c", range(-4, 4)}, {"s", range(-4, 6)}}));
   expect_consistent(graph);
   expect_ok(verify_model(graph));
-  EXPECT_EQ(count(graph, "QuantizeLinear"), 3U);
-  // Three activations, the weights once, and a bias per convolution, whose input scales differ.
-  EXPECT_EQ(count(graph, "DequantizeLinear"), 6U);
-  EXPECT_EQ(report.nodes.size(), 3U);
+  EXPECT_EQ(count(graph, "QuantizeLinear"), 4U);
+  // Four activations, the weights once, and a bias per convolution, whose input scales differ.
+  EXPECT_EQ(count(graph, "DequantizeLinear"), 8U);
+  EXPECT_EQ(report.nodes.size(), 4U);
   for (const QuantizedNode& node : report.nodes)
     EXPECT_TRUE(node.quantized) << node.node << ": " << node.reason;
 }
 
 TEST(Quantize, MakesZeroExact) {
   Model graph = residual();
-  expect_ok(quantize_static(graph, {{"x", range(-1, 3)}, {"r", range(1, 2)}, {"c", range(-4, -1)}}));
+  expect_ok(
+      quantize(graph, {{"x", range(-1, 3)}, {"r", range(1, 2)}, {"c", range(-4, -1)}, {"s", range(-4, 1)}}));
   const auto zero_point = [&](const char* name) {
     return constant_of(graph.graph->find(name))->data<std::uint8_t>()[0];
   };
@@ -65,14 +76,14 @@ TEST(Quantize, MakesZeroExact) {
 
 TEST(Quantize, RefusesAMissingRangeByName) {
   Model graph = residual();
-  expect_error(quantize_static(graph, {{"x", range(-1, 3)}}), ErrorCode::kInvalidInput, "'r'");
+  expect_error(quantize(graph, {{"x", range(-1, 3)}}), ErrorCode::kInvalidInput, "'r'");
 }
 
 TEST(Quantize, LeavesProductsOfTwoActivationsInFloatAndSaysWhy) {
   Model graph = model(R"(<ir_version: 7, opset_import: ["" : 13]>
     g (float[2,3] x, float[3,4] z) => (float[2,4] y) { y = MatMul (x, z) })");
   expect_ok(infer_shapes(graph));
-  const auto report = expect_ok(quantize_static(graph, {}));
+  const auto report = expect_ok(quantize(graph, {}));
   ASSERT_EQ(report.nodes.size(), 1U);
   EXPECT_FALSE(report.nodes[0].quantized);
   EXPECT_THAT(report.nodes[0].reason, testing::HasSubstr("run time"));
@@ -91,7 +102,7 @@ TEST(Quantize, WeightOnlyKeepsActivationsInFloat) {
 TEST(Quantize, NeedsOpset10) {
   Model graph =
       model(R"(<ir_version: 4, opset_import: ["" : 9]> g (float[2] x) => (float[2] y) { y = Relu (x) })");
-  expect_error(quantize_static(graph, {}), ErrorCode::kUnsupported, "opset 9");
+  expect_error(quantize(graph, {}), ErrorCode::kUnsupported, "opset 9");
 }
 
 }  // namespace

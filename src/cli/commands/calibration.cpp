@@ -68,8 +68,9 @@ Status import_file(const CalibrationCommandArgs& args, Run& run) {
   const auto digest = to_hex(sha256(std::as_bytes(std::span(text))));
   record.data_digest = digest;
   record.preprocessing_digest = digest;
+  const FusionGroups groups = find_fusion_groups(model, common_fusion_rules(all_targets()));
   std::vector<std::string> missing;
-  for (const std::string& value : activations_to_quantize(model)) {
+  for (const std::string& value : observed_values(model, groups)) {
     const auto found = ranges->find(value);
     if (found == ranges->end()) {
       missing.push_back(value);

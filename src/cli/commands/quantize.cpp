@@ -58,11 +58,12 @@ Status check_available(const QuantizeArgs& args) {
   return {};
 }
 
-Result<CalibrationRecord> calibrate(const QuantizeArgs& args, const Model& model, OpenData* data, Run& run) {
+Result<CalibrationRecord> calibrate(const QuantizeArgs& args, const Model& model, const FusionGroups& groups,
+                                    OpenData* data, Run& run) {
   TARMAC_TRY(Target* const target,
              args.target.name().empty() ? reference_target() : open_target(args.target.name()));
   return calibrate_model(
-      {args.calibration, model, activations_to_quantize(model), data, *target, args.target.compile_options()},
+      {args.calibration, model, observed_values(model, groups), data, *target, args.target.compile_options()},
       run);
 }
 
@@ -127,12 +128,14 @@ Status quantize(const QuantizeArgs& args, Run& run) {
   const Model before = clone_model(model);
   Result<QuantizeReport> done = QuantizeReport();
   if (args.mode == "static") {
-    TARMAC_TRY(const CalibrationRecord seen, calibrate(args, model, data.get(), run));
+    const FusionGroups groups =
+        find_fusion_groups(model, common_fusion_rules(targets.empty() ? all_targets() : targets));
+    TARMAC_TRY(const CalibrationRecord seen, calibrate(args, model, groups, data.get(), run));
     if (!args.calibration.shard.empty()) return {};
     const Ranges ranges = ranges_of(seen.statistics, args.calibration.clipping());
     Json& json = run.output.json()["calibration"]["ranges"] = Json::object();
     for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
-    done = quantize_static(model, ranges);
+    done = quantize_static(model, groups, ranges);
   } else {
     done = quantize_weights(model);
   }

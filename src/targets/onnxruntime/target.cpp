@@ -1,6 +1,7 @@
 #include "targets/common/guard.h"
 #include "targets/common/node_check.h"
 #include "targets/onnxruntime/engine.h"
+#include "targets/onnxruntime/fusion.h"
 #include "targets/onnxruntime/known_issues.h"
 #include "targets/onnxruntime/onnxruntime_target.h"
 #include "targets/onnxruntime/operators.h"
@@ -17,6 +18,8 @@ class OrtTarget final : public Target {
   }
 
   [[nodiscard]] Status available() const override { return library_fits(); }
+  [[nodiscard]] const FusionRules& fusion_rules() const override { return onnxruntime::fusion_rules(); }
+
   [[nodiscard]] bool runs(const ops::Operator& op) const override { return op.cpu != nullptr; }
 
   static Status library_fits() {

@@ -5,6 +5,7 @@
 #include "targets/common/guard.h"
 #include "targets/common/node_check.h"
 #include "targets/openvino/engine.h"
+#include "targets/openvino/fusion.h"
 #include "targets/openvino/known_issues.h"
 #include "targets/openvino/openvino_target.h"
 #include "targets/openvino/operators.h"
@@ -70,6 +71,8 @@ class OpenvinoTarget final : public Target {
     const std::string build = ov::get_openvino_version().buildNumber;  // "2026.4.0-22959-…"
     return "OpenVINO " + build.substr(0, build.find('-')) + " (CPU)";
   }
+
+  [[nodiscard]] const FusionRules& fusion_rules() const override { return openvino::fusion_rules(); }
 
   [[nodiscard]] bool runs(const ops::Operator& op) const override { return op.cpu != nullptr; }
 

@@ -81,7 +81,7 @@ Value& Int8Weights::dequantize(Value& stored, const std::vector<float>& scales, 
                                 Tensor::from(scale_shape, std::vector<std::int8_t>(scales.size(), 0))));
   }
   Value& value = graph_.add_op("DequantizeLinear", std::move(inputs), base + "_dequantized", &reader);
-  value.producer()->name = graph_.fresh_name(base + "_DequantizeLinear");
+  value.producer()->name = value.name();
   // Version 10 has no axis.
   if (per_channel_) value.producer()->attributes.emplace("axis", axis);
   value.type = Type::tensor(DType::kFloat32, stored.initializer()->shape());

@@ -128,8 +128,8 @@ class Quantizer {
     Value& quantized = graph_.add_op("QuantizeLinear", {&value, &scale, &zero}, base + "_quantized", first);
     Value& rounded =
         graph_.add_op("DequantizeLinear", {&quantized, &scale, &zero}, base + "_dequantized", first);
-    quantized.producer()->name = graph_.fresh_name(base + "_QuantizeLinear");
-    rounded.producer()->name = graph_.fresh_name(base + "_DequantizeLinear");
+    quantized.producer()->name = quantized.name();
+    rounded.producer()->name = rounded.name();
     quantized.type = value.type;
     quantized.type.dtype = zero.initializer()->dtype();
     rounded.type = value.type;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "precision/round_weights.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -11,6 +12,12 @@ namespace {
 constexpr std::int64_t kFirstOpsetWithPerChannel = 13;
 // Below it a scale is no normal number; all its weights are zero to any precision that counts.
 constexpr float kLeast = 1e-30F;
+
+std::size_t product(const Shape& shape, std::size_t begin, std::size_t end) {
+  std::size_t product = 1;
+  for (std::size_t i = begin; i < end; ++i) product *= static_cast<std::size_t>(shape[i]);
+  return product;
+}
 
 }  // namespace
 
@@ -21,9 +28,7 @@ std::int64_t channel_axis(const Node& node) {
 }
 
 Int8Weights::Int8Weights(Graph& graph, std::int64_t opset, int largest)
-    : graph_(graph),
-      per_channel_(opset >= kFirstOpsetWithPerChannel),
-      largest_(static_cast<float>(largest)) {}
+    : graph_(graph), per_channel_(opset >= kFirstOpsetWithPerChannel), largest_(largest) {}
 
 Result<std::vector<float>> Int8Weights::store(Node& node) {
   Value& original = *node.input(1);
@@ -41,24 +46,29 @@ Result<Int8Weights::Stored> Int8Weights::round(Node& node, Value& original, std:
   const Tensor& tensor = *constant_of(&original);
   TARMAC_TRY(const std::vector<float> values, to_floats(tensor));
   const Shape& shape = tensor.shape();
-  std::size_t inner = 1;
-  for (auto i = static_cast<std::size_t>(axis) + 1; i < shape.size(); ++i)
-    inner *= static_cast<std::size_t>(shape[i]);
-  const auto channels =
-      per_channel_ ? static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]) : std::size_t{1};
-  const auto channel_of = [&](std::size_t i) { return per_channel_ ? i / inner % channels : 0; };
+  const auto at = static_cast<std::size_t>(axis);
+  const auto count = static_cast<std::size_t>(shape[at]);
+  const std::size_t outer = product(shape, 0, at);
+  const std::size_t inner = product(shape, at + 1, shape.size());
+  const std::size_t kernel = product(shape, std::min<std::size_t>(2, shape.size()), shape.size());
 
-  std::vector<float> scales(channels, 0.0F);
+  std::vector<float> scales(per_channel_ ? count : 1, 0.0F);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i]))
       return make_error(ErrorCode::kInvalidInput, "a weight is NaN or infinite", original.name());
-    scales[channel_of(i)] = std::max(scales[channel_of(i)], std::fabs(values[i]));
+    float& largest = scales[per_channel_ ? i / inner % count : 0];
+    largest = std::max(largest, std::fabs(values[i]));
   }
-  for (float& scale : scales) scale = scale < kLeast ? 1.0F : scale / largest_;
+  for (float& scale : scales) scale = scale < kLeast ? 1.0F : scale / static_cast<float>(largest_);
+
   std::vector<std::int8_t> rounded(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    rounded[i] = static_cast<std::int8_t>(
-        std::clamp(std::nearbyint(values[i] / scales[channel_of(i)]), -largest_, largest_));
+  std::vector<float> channel(outer * inner);
+  for (std::size_t c = 0; c < count; ++c) {
+    const float scale = scales[per_channel_ ? c : 0];
+    const auto index = [&](std::size_t i) { return (i / inner * count + c) * inner + i % inner; };
+    for (std::size_t i = 0; i < channel.size(); ++i) channel[i] = values[index(i)] / scale;
+    const std::vector<std::int8_t> integers = round_channel(channel, kernel, largest_);
+    for (std::size_t i = 0; i < channel.size(); ++i) rounded[index(i)] = integers[i];
   }
   float_bytes_ += tensor.bytes().size();
   int8_bytes_ += rounded.size();

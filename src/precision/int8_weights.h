@@ -12,7 +12,7 @@ namespace tarmac {
 /// The axis of a node's weights that counts output channels: Conv, ConvTranspose, Gemm, MatMul.
 std::int64_t channel_axis(const Node& node);
 
-/// Rounds weights to int8, symmetric, and remembers which are stored already.
+/// Rounds weights to int8, symmetric (round_weights.h), and remembers which are stored already.
 class Int8Weights {
  public:
   /// `largest`: the magnitude that max|w| becomes, 127 or less. One scale for all channels below opset 13.
@@ -39,7 +39,7 @@ class Int8Weights {
 
   Graph& graph_;
   bool per_channel_;
-  float largest_;
+  int largest_;
   std::map<std::pair<Value*, std::int64_t>, Stored> stored_;
   std::uint64_t float_bytes_ = 0;
   std::uint64_t int8_bytes_ = 0;

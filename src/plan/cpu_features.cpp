@@ -1,5 +1,6 @@
 #include "plan/cpu_features.h"
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -24,6 +25,13 @@ std::vector<std::string> cpu_features() {
     if (present.contains(name)) features.emplace_back(name);
   }
   return features;
+}
+
+bool sums_int8_exactly(const std::vector<std::string>& features) {
+  const auto has = [&](const char* name) {
+    return std::find(features.begin(), features.end(), name) != features.end();
+  };
+  return !has("avx2") || has("avx_vnni") || has("avx512_vnni") || has("amx_int8");
 }
 
 }  // namespace tarmac

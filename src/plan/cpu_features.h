@@ -10,4 +10,8 @@ namespace tarmac {
 /// names as in /proc/cpuinfo.
 std::vector<std::string> cpu_features();
 
+/// Whether products of 8-bit numbers are summed up in 32 bits. x86 processors without VNNI or AMX add pairs
+/// of them in 16 bits, which saturate unless the weights have 7 bits.
+bool sums_int8_exactly(const std::vector<std::string>& features);
+
 }  // namespace tarmac

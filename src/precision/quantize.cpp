@@ -26,11 +26,11 @@ Result<Affine> affine_of(const std::string& name, const Range& range, Activation
   if (!std::isfinite(low) || !std::isfinite(high)) {
     return make_error(ErrorCode::kInvalidInput, "the calibrated range is not finite", name);
   }
-  const bool is_signed = form == ActivationForm::kSigned;
-  const auto scale = static_cast<float>(is_signed ? std::max(-low, high) / 127.0 : (high - low) / 255.0);
+  const bool mirrored = form == ActivationForm::kSigned || (form == ActivationForm::kSymmetric && low < 0);
+  const auto scale = static_cast<float>(mirrored ? std::max(-low, high) / 127.0 : (high - low) / 255.0);
   // All zero, or so narrow that the scale would be no normal number: any scale will do.
   if (scale < 1e-30F) return Affine{};
-  if (is_signed) return Affine{scale, 0};
+  if (mirrored) return Affine{scale, form == ActivationForm::kSigned ? 0 : 128};
   return Affine{scale, static_cast<int>(std::clamp(std::nearbyint(-low / scale), 0.0, 255.0))};
 }
 

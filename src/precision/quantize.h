@@ -12,14 +12,15 @@
 
 namespace tarmac {
 
-/// One scale a tensor, of its range widened to contain 0.
+/// How a tensor of activations is stored: one scale, of its range widened to contain 0.
 enum class ActivationForm : std::uint8_t {
-  kUnsigned,  ///< uint8, scale = (max − min)/255, zero point = round(−min/scale): fast on x86
-  kSigned,    ///< int8, scale = max(|min|, |max|)/127, zero point 0: what TensorRT takes
+  kAsymmetric,  ///< uint8, scale = (max − min)/255, zero point = round(−min/scale)
+  kSymmetric,   ///< uint8, without negative values scale = max/255 and zero point 0, else as kSigned with 128
+  kSigned,      ///< int8, scale = max(|min|, |max|)/127, zero point 0: what TensorRT takes
 };
 
 struct QuantizeOptions {
-  ActivationForm activations = ActivationForm::kUnsigned;
+  ActivationForm activations = ActivationForm::kAsymmetric;
   /// 8, or 7 for processors whose products of 8-bit numbers saturate when two are added in 16 bits (x86
   /// without VNNI): weights from −63 to 63.
   int weight_bits = 8;

@@ -74,6 +74,36 @@ TEST(Quantize, MakesZeroExact) {
   EXPECT_EQ(zero_point("c_zero_point"), 255);  // widened to −4 … 0
 }
 
+/// Scale and zero point of x in -1 to 3.
+std::pair<float, int> stored(ActivationForm form, float low) {
+  Model graph = residual();
+  QuantizeOptions options;
+  options.activations = form;
+  expect_ok(quantize_static(
+      graph, groups_of(graph),
+      {{"x", range(low, 3)}, {"r", range(0, 2)}, {"c", range(0, 1)}, {"s", range(0, 1)}}, options));
+  const Tensor& zero = *constant_of(graph.graph->find("x_zero_point"));
+  return {constant_of(graph.graph->find("x_scale"))->data<float>()[0],
+          zero.dtype() == DType::kInt8 ? zero.data<std::int8_t>()[0] : zero.data<std::uint8_t>()[0]};
+}
+
+TEST(Quantize, StoresActivationsInTheFormThatIsAskedFor) {
+  EXPECT_EQ(stored(ActivationForm::kAsymmetric, -1), std::pair(4.0F / 255, 64));
+  EXPECT_EQ(stored(ActivationForm::kSymmetric, -1), std::pair(3.0F / 127, 128));
+  EXPECT_EQ(stored(ActivationForm::kSymmetric, 0), std::pair(3.0F / 255, 0));
+  EXPECT_EQ(stored(ActivationForm::kSigned, -1), std::pair(3.0F / 127, 0));
+}
+
+TEST(Quantize, KeepsWeightsOfSevenBitsInsideThem) {
+  Model graph = residual();
+  QuantizeOptions options;
+  options.weight_bits = 7;
+  expect_ok(quantize_static(graph, groups_of(graph),
+                            {{"x", range(-1, 3)}, {"r", range(0, 2)}, {"c", range(0, 1)}, {"s", range(0, 1)}},
+                            options));
+  EXPECT_EQ(constant_of(graph.graph->find("w_int8"))->data<std::int8_t>()[0], 63);
+}
+
 TEST(Quantize, RefusesAMissingRangeByName) {
   Model graph = residual();
   expect_error(quantize(graph, {{"x", range(-1, 3)}}), ErrorCode::kInvalidInput, "'r'");

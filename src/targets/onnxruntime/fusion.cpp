@@ -7,8 +7,8 @@ const FusionRules& fusion_rules() {
   static const FusionRules kRules = {
       .weighted = {"Conv", "Gemm", "MatMul"},
       .arithmetic = {"Add", "AveragePool", "GlobalAveragePool", "Mul"},
-      .movement = {"Concat", "DepthToSpace", "Flatten", "MaxPool", "Reshape", "Resize", "Slice", "Split",
-                   "Squeeze", "Transpose", "Unsqueeze"},
+      .movement = {"Concat", "DepthToSpace", "Flatten", "Gather", "MaxPool", "Reshape", "Resize", "Slice",
+                   "Split", "Squeeze", "Transpose", "Unsqueeze"},
       .activations = {"Clip", "Relu"},
       .pairs_around_movement = true,
       .pairs_after_weighted = true,

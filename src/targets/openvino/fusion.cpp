@@ -8,8 +8,8 @@ const FusionRules& fusion_rules() {
   static const FusionRules kRules = {
       .weighted = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
       .arithmetic = {"Add", "AveragePool", "GlobalAveragePool", "Mul"},
-      .movement = {"Concat", "DepthToSpace", "Flatten", "MaxPool", "Pad", "Reshape", "Resize", "Slice",
-                   "SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze"},
+      .movement = {"Concat", "DepthToSpace", "Flatten", "Gather", "MaxPool", "Pad", "Reshape", "Resize",
+                   "Slice", "SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze"},
       .activations = {"Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Relu",
                       "Sigmoid", "Softplus", "Swish", "Tanh"},
       .pairs_around_movement = false,

@@ -107,6 +107,24 @@ TEST(OpenvinoCheck, RefusesPeepholesInsideAFunctionBody) {
   EXPECT_EQ(verdicts.at("Y").verdict, Verdict::kRefused);
 }
 
+Model pointwise_conv_before_transpose(const std::string& perm) {
+  return expect_ok(
+      model_from_text(R"(<ir_version: 8, opset_import: ["" : 13]> g (float[1,2,3,4] x) => (float y)
+    <int8[2,2,1,1] q = {1, 2, 3, 4}, float[2] s = {0.5, 0.25}, int8[2] z = {0, 0}> {
+    w = DequantizeLinear <axis = 0> (q, s, z)
+    c = Conv (x, w)
+    y = Transpose <perm = )" +
+                      perm + "> (c) }"));
+}
+
+TEST(OpenvinoCheck, RefusesPointwiseConvolutionsWithStoredInt8WeightsThatItTransposesWrongly) {
+  Target& target = target_named("openvino");
+  if (!target.available()) GTEST_SKIP() << "no OpenVINO";
+  expect_error(target.compile(pointwise_conv_before_transpose("[0,3,2,1]"), {}, no_progress()),
+               ErrorCode::kUnsupported, "mixes up the axes");
+  EXPECT_TRUE(target.compile(pointwise_conv_before_transpose("[0,2,3,1]"), {}, no_progress()).ok());
+}
+
 TEST(OpenvinoCheck, SaysThatFloat64IsComputedAsFloat32) {
   if (!target_named("openvino").available()) GTEST_SKIP() << "no OpenVINO";
   const auto executable = expect_ok(

@@ -96,6 +96,40 @@ bool is_column_first(const IssueQuery& query) { return query.text("mode", "DCR")
 constexpr const char* kDecompose = "Write the operator as its parts, or use target onnxruntime";
 constexpr const char* kOnnxruntime = "Use target onnxruntime";
 
+bool is_transpose_other_than(const Node* node, const std::vector<std::int64_t>& perm) {
+  if (node == nullptr || !node->is("Transpose")) return false;
+  const auto* found = node->attribute<std::vector<std::int64_t>>("perm");
+  return found == nullptr || *found != perm;
+}
+
+/// Stored weights of a 1x1 convolution of float activations beside a Transpose: the plugin makes a product of
+/// matrices of both and takes every Transpose for one between NCHW and NHWC, and every stride for 1.
+bool feeds_pointwise_conv_by_transpose(const IssueQuery& query) {
+  if (constant_of(query.node.input(0)) == nullptr || !query.has_output(0)) return false;
+  const auto& uses = query.node.output(0)->uses();
+  return std::any_of(uses.begin(), uses.end(), [](const Use& use) {
+    const Node& conv = *use.node;
+    if (!conv.is("Conv") || use.index != 1 || conv.attribute_or<std::int64_t>("group", 1) != 1) return false;
+    const Value* weights = conv.input(1);
+    const auto& shape = weights->type.shape;
+    if (!shape || shape->size() != 4 || (*shape)[2].size != 1 || (*shape)[3].size != 1) return false;
+    const Node* before = conv.input(0)->producer();
+    const auto& readers = conv.output(0)->uses();
+    const auto strided = [&] {
+      const auto* strides = conv.attribute<std::vector<std::int64_t>>("strides");
+      return strides != nullptr && *strides != std::vector<std::int64_t>{1, 1};
+    };
+    // With a stride no Transpose is read rightly.
+    const std::vector<std::int64_t> to_nchw =
+        strided() ? std::vector<std::int64_t>() : std::vector<std::int64_t>{0, 3, 1, 2};
+    const std::vector<std::int64_t> to_nhwc =
+        strided() ? std::vector<std::int64_t>() : std::vector<std::int64_t>{0, 2, 3, 1};
+    return is_transpose_other_than(before, to_nchw) ||
+           std::any_of(readers.begin(), readers.end(),
+                       [&](const Use& reader) { return is_transpose_other_than(reader.node, to_nhwc); });
+  });
+}
+
 constexpr KnownIssue kIssues[] = {
     {"Attention", "", has_window, "the front end ignores left_window_size and right_window_size (opset 25)",
      "Put the window into attn_mask"},
@@ -117,6 +151,9 @@ constexpr KnownIssue kIssues[] = {
     {"DFT", "", is_onesided, "the result of a one-sided transform has the wrong shape", kOnnxruntime},
     {"DFT", "", has_axis_input, "the front end does not read the axis input (opset 20)",
      "Export with opset 19"},
+    {"DequantizeLinear", "", feeds_pointwise_conv_by_transpose,
+     "the plugin mixes up the axes of a 1x1 convolution with stored INT8 weights beside a Transpose",
+     "Keep these weights in float, or quantise the activations too"},
     {"GRU", "", is_batchwise, "the front end ignores layout=1 and takes time for batch",
      "Transpose and use layout=0"},
     {"LSTM", "", is_batchwise, "the front end ignores layout=1 and takes time for batch",

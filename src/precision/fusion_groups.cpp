@@ -78,8 +78,8 @@ class Finder {
   void classify(const Node& node) {
     if (folded_.contains(&node)) return;
     if (named(rules().weighted, node) && constant_of(node.input(1)) != nullptr) {
-      if (std::string reason = weighted_obstacle(node); !reason.empty()) {
-        keep(node, std::move(reason));
+      if (const std::string reason = weighted_obstacle(node); !reason.empty()) {
+        keep(node, reason);
       } else {
         add(node, {node.input(0)}, node.input(1)->name());
       }
@@ -94,12 +94,12 @@ class Finder {
 
   void classify_arithmetic(const Node& node) {
     const bool pool = node.is("AveragePool") || node.is("GlobalAveragePool");
-    std::vector<Value*> inputs = pool ? std::vector<Value*>{node.input(0)} : node.inputs();
+    const std::vector<Value*> inputs = pool ? std::vector<Value*>{node.input(0)} : node.inputs();
     const bool activations = std::all_of(inputs.begin(), inputs.end(), is_activation_tensor);
     if (!activations) return;  // e.g. a bias: part of what it stands behind
     const auto rank = rank_of(inputs[0]);
     if (!rank || *rank < 3 || rank != rank_of(inputs.back())) return;  // no feature maps
-    add(node, std::move(inputs), {});
+    add(node, inputs, {});
   }
 
   void add(const Node& node, const std::vector<Value*>& inputs, std::string weights) {
@@ -143,8 +143,8 @@ class Finder {
     return product->output(0);
   }
 
-  void keep(const Node& node, std::string reason) {
-    found_.kept.push_back({node.label(), node.op_type, std::move(reason)});
+  void keep(const Node& node, const std::string& reason) {
+    found_.kept.push_back({node.label(), node.op_type, reason});
   }
 
   const Graph& graph_;

@@ -98,7 +98,8 @@ class Finder {
     const bool activations = std::all_of(inputs.begin(), inputs.end(), is_activation_tensor);
     if (!activations) return;  // e.g. a bias: part of what it stands behind
     const auto rank = rank_of(inputs[0]);
-    if (!rank || *rank < 3 || rank != rank_of(inputs.back())) return;  // no feature maps
+    const bool feature_maps = rank && *rank >= 3 && rank == rank_of(inputs.back());
+    if (!feature_maps && !node.is("MatMul")) return;
     add(node, inputs, {});
   }
 
@@ -125,8 +126,7 @@ class Finder {
     const auto& uses = value.uses();
     if (uses.size() == 1) {
       const Node& reader = *uses[0].node;
-      if (&reader.graph() != &graph_ || uses[0].index != 0 || !named(rules().activations, reader))
-        return nullptr;
+      if (&reader.graph() != &graph_ || !folds(reader, value)) return nullptr;
       fold(reader);
       return reader.output(0);
     }
@@ -141,6 +141,16 @@ class Finder {
     fold(*gate);
     fold(*product);
     return product->output(0);
+  }
+
+  /// Whether the kernel that makes `value` computes `reader` as well: a function of each element, or
+  /// arithmetic with a constant.
+  [[nodiscard]] bool folds(const Node& reader, const Value& value) const {
+    if (!named(rules().activations, reader) || !is_float(reader.output(0))) return false;
+    const auto& inputs = reader.inputs();
+    return std::all_of(inputs.begin(), inputs.end(), [&](const Value* input) {
+      return input == nullptr || input == &value || constant_of(input) != nullptr;
+    });
   }
 
   void keep(const Node& node, const std::string& reason) {

@@ -16,7 +16,8 @@ struct FusionRules {
   Names weighted;     ///< with stored weights: INT8 in, 32-bit sums, INT8 or float out
   Names arithmetic;   ///< on activations alone, each with its own scale
   Names movement;     ///< whose results are values of their inputs: one scale before and behind
-  Names activations;  ///< computed by the kernel of the node before, on its 32-bit sums
+  Names activations;  ///< computed by the kernel of the node before, on its 32-bit sums; other inputs are
+                      ///< constant
   /// Whether kernels of operators in `movement` take INT8 only between two pairs of Q/DQ nodes.
   bool pairs_around_movement = false;
   /// Whether kernels of `weighted` are used only where a pair of Q/DQ nodes follows them.

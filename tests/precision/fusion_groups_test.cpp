@@ -73,6 +73,22 @@ TEST(FusionGroups, HoldAProductWithItsOwnSigmoid) {
   EXPECT_THAT(found.groups[0].nodes, ElementsAre("a", "s", "m"));
 }
 
+TEST(FusionGroups, HoldArithmeticWithConstantsWhereTheKernelComputesIt) {
+  const Model graph =
+      graph_of("k = Constant <value = float {2}> () a = Conv (x, w) m = Mul (a, k) y = Conv (m, w)");
+  FusionRules scaling = rules();
+  EXPECT_THAT(find_fusion_groups(graph, scaling).groups[0].nodes, ElementsAre("a"));
+  scaling.activations.insert("Mul");
+  EXPECT_THAT(find_fusion_groups(graph, scaling).groups[0].nodes, ElementsAre("a", "m"));
+}
+
+TEST(FusionGroups, TakeProductsOfActivationsBetweenKernels) {
+  const Model graph = graph_of("a = Conv (x, w) b2 = Conv (x, w, b) m = MatMul (a, b2) y = Conv (m, w)");
+  FusionRules products = rules();
+  products.arithmetic.insert("MatMul");
+  EXPECT_THAT(names(find_fusion_groups(graph, products)), ElementsAre("a", "b2", "m", "y"));
+}
+
 TEST(FusionGroups, EndWhereTwoReadOrTheGraphDoes) {
   const Model graph =
       graph_of("a = Conv (x, w) r = Relu (a) y = Conv (r, w) z = Add (a, y)", "float y, float z");

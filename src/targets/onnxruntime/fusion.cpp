@@ -6,7 +6,7 @@ namespace tarmac::onnxruntime {
 const FusionRules& fusion_rules() {
   static const FusionRules kRules = {
       .weighted = {"Conv", "Gemm", "MatMul"},
-      .arithmetic = {"Add", "AveragePool", "GlobalAveragePool", "Mul"},
+      .arithmetic = {"Add", "AveragePool", "GlobalAveragePool", "MatMul", "Mul"},
       .movement = {"Concat", "DepthToSpace", "Flatten", "Gather", "MaxPool", "Reshape", "Resize", "Slice",
                    "Split", "Squeeze", "Transpose", "Unsqueeze"},
       .activations = {"Clip", "Relu"},

@@ -7,11 +7,11 @@ namespace tarmac::openvino {
 const FusionRules& fusion_rules() {
   static const FusionRules kRules = {
       .weighted = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
-      .arithmetic = {"Add", "AveragePool", "GlobalAveragePool", "Mul"},
+      .arithmetic = {"Add", "AveragePool", "GlobalAveragePool", "MatMul", "Mul"},
       .movement = {"Concat", "DepthToSpace", "Flatten", "Gather", "MaxPool", "Pad", "Reshape", "Resize",
                    "Slice", "SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze"},
-      .activations = {"Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Relu",
-                      "Sigmoid", "Softplus", "Swish", "Tanh"},
+      .activations = {"Add", "Clip", "Mul", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish",
+                      "PRelu", "Relu", "Sigmoid", "Softplus", "Swish", "Tanh"},
       .pairs_around_movement = false,
       .pairs_after_weighted = false,
   };

@@ -16,8 +16,8 @@ struct RewrittenNode {
   std::uint64_t stored_bytes = 0;  ///< and after, scales and zero points included
   /// ‖x·W − x·Ŵ‖ / ‖x·W‖ over rows of real activations: with weights rounded to nearest, and as stored.
   /// Absent without activations.
-  std::optional<double> nearest_error;
-  std::optional<double> error;
+  std::optional<double> nearest_error = {};
+  std::optional<double> error = {};
 };
 
 }  // namespace tarmac

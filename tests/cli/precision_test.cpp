@@ -2,10 +2,12 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <random>
 
 #include "cli/child_program.h"
 #include "cli/scene.h"
 #include "precision/strong_types.h"
+#include "tensor/io.h"
 
 namespace tarmac::test {
 namespace {
@@ -133,6 +135,74 @@ targets: [onnxruntime]
   EXPECT_EQ(found["nodes_float32"], 1);  // the softmax
   EXPECT_EQ(found["casts"], 2);
   EXPECT_EQ(found["outputs"]["758"]["nan_or_infinity"], 0);
+}
+
+/// A model of two products, opset 17, with 40 samples of 64 uneven channels.
+class Products : public testing::Test {
+ protected:
+  void SetUp() override {
+    Model graph = model(R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (float[batch,64] x, float[64,96] a, float[96] b, float[96,8] c) => (float[batch,8] y) {
+        p = Gemm (x, a, b) q = Relu (p) y = MatMul (q, c) })");
+    const auto store = [&](const char* name, const Shape& shape) {
+      Value& value = *graph.graph->find(name);
+      graph.graph->set_initializer(value, random(shape, 0.2F));
+      graph.graph->drop_input(value);
+    };
+    store("a", {64, 96});
+    store("b", {96});
+    store("c", {96, 8});
+    expect_ok(save_model(graph, folder_ / "m.onnx"));
+    Tensor samples = random({40, 64}, 1);
+    const auto values = samples.mutable_data<float>();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i % 64 < 4 ? 20.0F : 0.3F;
+    expect_ok(write_npz(folder_ / "x.npz", {{"x", samples}}));
+  }
+
+  [[nodiscard]] json quantize(std::vector<std::string> more) const {
+    const std::vector<std::string> start = {
+        "quantize", (folder_ / "m.onnx").string(), "-o",    (folder_ / "q.onnx").string(),
+        "--data",   (folder_ / "x.npz").string(),  "--json"};
+    more.insert(more.begin(), start.begin(), start.end());
+    const ProgramResult result = run_tarmac(more);
+    EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
+    return result.json();
+  }
+
+ private:
+  Tensor random(const Shape& shape, float deviation) {
+    std::normal_distribution<float> normal(0, deviation);
+    std::vector<float> values(static_cast<std::size_t>(*element_count(shape)));
+    for (float& value : values) value = normal(random_);
+    return Tensor::from(shape, values);
+  }
+
+  TemporaryFolder folder_;
+  std::mt19937 random_{7};
+};
+
+TEST_F(Products, WeightsInFourBitsByWhatTheyDoToResults) {
+  const std::vector<std::string> four = {"--mode", "weight-only", "--bits", "4"};
+  const json aware = quantize(four);
+  EXPECT_EQ(aware["weight_method"], "activation-aware");
+  ASSERT_EQ(aware["nodes"].size(), 2U);
+  EXPECT_THAT(aware["nodes"][0]["became"].get<std::string>(), HasSubstr("uint4 weights in blocks of 32"));
+  EXPECT_LT(aware["nodes"][0]["error"].get<double>(), aware["nodes"][0]["nearest_error"].get<double>());
+  EXPECT_LT(aware["stored_weight_bytes"].get<int>() * 5, aware["float_weight_bytes"].get<int>());
+  std::vector<std::string> plain = four;
+  plain.insert(plain.end(), {"--weight-method", "nearest"});
+  const json nearest = quantize(plain);
+  EXPECT_GT(aware["comparison"]["y"]["snr_db"].get<double>(),
+            nearest["comparison"]["y"]["snr_db"].get<double>());
+}
+
+TEST_F(Products, DynamicAndTheOperatorsOfOnnxRuntime) {
+  const json dynamic = quantize({"--mode", "dynamic", "--target", "onnxruntime"});
+  EXPECT_EQ(dynamic["nodes"][1]["became"], "DynamicQuantizeLinear and MatMulInteger");
+  EXPECT_GT(dynamic["comparison"]["y"]["snr_db"].get<double>(), 30);
+  const json format = quantize({"--mode", "static", "--target", "onnxruntime", "--format", "qoperator"});
+  EXPECT_EQ(format["format"][0]["became"], "QGemm");
+  EXPECT_GT(format["comparison"]["y"]["snr_db"].get<double>(), 25);
 }
 
 }  // namespace

@@ -59,6 +59,16 @@ TEST(Usage, MistakesExitWith2AndSayWhatWouldHaveBeenRight) {
       {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "statik"},
        "expected static or weight-only, found 'statik'"},
       {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static"}, "add --data"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static", "--bits", "4"}, "--bits 4 is for"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "weight-only", "--bits", "3"}, "expected 8 or 4"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "weight-only", "--block", "32"}, "with --bits 4"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "weight-only", "--bits", "4", "--block", "48"},
+       "power of two"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "weight-only", "--bits", "4", "--weight-method",
+        "activation-aware"},
+       "looks at real data"},
+      {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static", "--format", "qoperator"},
+       "add --target onnxruntime"},
       {{"quantize", "m.onnx", "--mode", "static", "--shard", "1/2"}, "needs --mode static and --cache"},
       {{"quantize", "m.onnx", "-o", "q.onnx", "--mode", "static", "--method", "entropie"},
        "expected minmax, "},
@@ -89,18 +99,21 @@ TEST(Usage, AMistakeIsJsonWhereJsonWasAskedFor) {
   EXPECT_THAT(result.err, IsEmpty());
 }
 
-TEST(Usage, WhatIsKnownButNotBuiltYetExitsWith3AndNamesWhatThereIs) {
+TEST(Usage, QuantizeRefusesWhatATargetDoesNotRunFast) {
   const Scene scene;
-  const std::vector<std::string> start = {"quantize", scene.model(), "-o", scene.path("q.onnx")};
   const auto with = [&](std::vector<std::string> more) {
+    const std::vector<std::string> start = {"quantize",           scene.model(), "-o",
+                                            scene.path("q.onnx"), "--target",    "openvino"};
     more.insert(more.begin(), start.begin(), start.end());
     return run_tarmac(more);
   };
-  for (const ProgramResult& result :
-       {with({"--mode", "dynamic"}), with({"--mode", "static", "--bits", "4"})}) {
-    EXPECT_EQ(result.exit_status, 3) << result.err;
-    EXPECT_THAT(result.err, HasSubstr("is not available yet; there "));
-  }
+  const ProgramResult dynamic = with({"--mode", "dynamic"});
+  EXPECT_EQ(dynamic.exit_status, 3) << dynamic.err;
+  EXPECT_THAT(dynamic.err, HasSubstr("slower than the float model"));
+  const ProgramResult format =
+      with({"--mode", "static", "--data", scene.samples("d.npz", 2, false), "--format", "qoperator"});
+  EXPECT_EQ(format.exit_status, 3) << format.err;
+  EXPECT_THAT(format.err, HasSubstr("leave out --format qoperator"));
 }
 
 }  // namespace

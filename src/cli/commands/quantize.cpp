@@ -5,11 +5,13 @@
 #include "cli/args/data_args.h"
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
+#include "cli/args/quantize_args.h"
 #include "cli/args/target_args.h"
 #include "cli/calibrate_model.h"
 #include "cli/commands/commands.h"
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
+#include "cli/rewrite_weights.h"
 #include "graph/model_io.h"
 #include "precision/quantize.h"
 
@@ -25,21 +27,13 @@ struct QuantizeArgs {
   std::string output;
   std::string mode;
   CalibrationArgs calibration;
-  int bits = 8;
+  StorageArgs storage;
   DataArgs data;
   TargetArgs target;
 };
 
-/// What the command line knows but this version cannot do is told apart from what is misspelt.
-Status check_available(const QuantizeArgs& args) {
-  if (args.mode == "dynamic") {
-    return make_error(ErrorCode::kUnsupported,
-                      "--mode dynamic is not available yet; there are static and weight-only");
-  }
-  if (args.bits != 8) {
-    return make_error(ErrorCode::kUnsupported,
-                      fmt::format("--bits {} is not available yet; there is 8", args.bits));
-  }
+Status check_usage(const QuantizeArgs& args) {
+  TARMAC_CHECK_OK(args.storage.check(args.mode, args.data.given(), args.target.name()));
   const bool sharded = !args.calibration.shard.empty();
   if (sharded && (args.mode != "static" || args.calibration.cache.empty()))
     return make_error(ErrorCode::kUsage,
@@ -108,7 +102,7 @@ Status compare(const Model& before, const Model& after, const OpenData* data, Ru
 }
 
 Status quantize(const QuantizeArgs& args, Run& run) {
-  TARMAC_CHECK_OK(check_available(args));
+  TARMAC_CHECK_OK(check_usage(args));
   const std::string& cache = args.calibration.cache;
   for (const std::string& file : {args.output, cache}) {
     if (!file.empty()) TARMAC_CHECK_OK(check_output_file(file));
@@ -122,11 +116,12 @@ Status quantize(const QuantizeArgs& args, Run& run) {
   if (args.data.given()) {
     TARMAC_TRY(data, OpenData::open(args.data, model));
   }
-  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, targets, run.progress));
+  OptimizeOptions options;
+  if (model.opset() < args.storage.opset(args.mode)) options.opset = args.storage.opset(args.mode);
+  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, options, targets, run.progress));
   run.output.json()["mode"] = args.mode;
   run.output.json()["optimize"] = to_json(optimized);
   const Model before = clone_model(model);
-  Result<QuantizeReport> done = QuantizeReport();
   if (args.mode == "static") {
     const FusionGroups groups =
         find_fusion_groups(model, common_fusion_rules(targets.empty() ? all_targets() : targets));
@@ -135,12 +130,14 @@ Status quantize(const QuantizeArgs& args, Run& run) {
     const Ranges ranges = ranges_of(seen.statistics, args.calibration.clipping());
     Json& json = run.output.json()["calibration"]["ranges"] = Json::object();
     for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
-    done = quantize_static(model, groups, ranges);
+    TARMAC_TRY(const QuantizeReport done, quantize_static(model, groups, ranges));
+    report(done, run);
+    if (args.storage.is_qoperator()) TARMAC_CHECK_OK(rewrite_format(model, run));
   } else {
-    done = quantize_weights(model);
+    TARMAC_TRY(Target* const target, targets.empty() ? reference_target() : Result<Target*>(targets.front()));
+    TARMAC_CHECK_OK(rewrite_weights(
+        model, {args.storage, args.mode, data.get(), *target, args.target.compile_options()}, run));
   }
-  if (!done) return std::move(done).error();
-  report(*done, run);
   TARMAC_CHECK_OK(compare(before, model, data.get(), run));
   if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
   TARMAC_CHECK_OK(save_model(model, args.output));
@@ -158,21 +155,25 @@ void add_quantize(Commands& commands) {
                    {"tarmac quantize model.onnx -o int8.onnx --mode static --data calibration/ --contract "
                     "deploy.yaml --samples 300",
                     "tarmac quantize model.onnx -o int8.onnx --mode static --data samples.npz",
-                    "tarmac quantize model.onnx -o small.onnx --mode weight-only"},
+                    "tarmac quantize model.onnx -o small.onnx --mode weight-only",
+                    "tarmac quantize model.onnx -o small.onnx --mode weight-only --bits 4 --block 128 --data "
+                    "samples.npz",
+                    "tarmac quantize model.onnx -o int8.onnx --mode dynamic --target onnxruntime"},
                    [args](Run& run) { return quantize(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
   command.add_option("-o,--output", args->output, "File for the quantised model")->type_name("FILE");
   command
       .add_option("--mode", args->mode,
-                  "static: weights and activations, ranges from data; weight-only: needs no data")
-      ->type_name("static|weight-only")
+                  "static: weights and activations, ranges from data; dynamic: the same with ranges found in "
+                  "each run, on ONNX Runtime; weight-only: activations stay float")
+      ->type_name("static|dynamic|weight-only")
       ->check([](const std::string& word) {
         constexpr std::array kModes = {"static", "dynamic", "weight-only"};
         const bool known = std::find(kModes.begin(), kModes.end(), word) != kModes.end();
-        return known ? "" : "expected static or weight-only, found '" + word + "'";
+        return known ? "" : "expected static, dynamic or weight-only, found '" + word + "'";
       })
       ->required();
-  command.add_option("--bits", args->bits, "Bits of a weight (default: 8)")->type_name("8");
+  args->storage.add(command);
   args->calibration.add(command);
   args->data.add(command,
                  "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");

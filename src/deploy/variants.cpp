@@ -29,6 +29,8 @@ Status optimize_variant(const Contract& contract, const Dataset* samples, const 
   options.support = &support;
   options.evaluator = &evaluator;
   options.progress = &progress;
+  if (contract.precision.mode == PrecisionMode::kInt8 && model.opset() < kOpsetForChannels)
+    options.opset = kOpsetForChannels;
   TARMAC_TRY(const OptimizeReport done, optimize(model, options));
   for (const PassRun& run : done.passes) {
     report::PassResult result;

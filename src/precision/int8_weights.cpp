@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "precision/quantize.h"
 #include "precision/round_weights.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
 namespace {
 
-constexpr std::int64_t kFirstOpsetWithPerChannel = 13;
 // Below it a scale is no normal number; all its weights are zero to any precision that counts.
 constexpr float kLeast = 1e-30F;
 
@@ -28,7 +28,7 @@ std::int64_t channel_axis(const Node& node) {
 }
 
 Int8Weights::Int8Weights(Graph& graph, std::int64_t opset, int largest)
-    : graph_(graph), per_channel_(opset >= kFirstOpsetWithPerChannel), largest_(largest) {}
+    : graph_(graph), per_channel_(opset >= kOpsetForChannels), largest_(largest) {}
 
 Result<std::vector<float>> Int8Weights::store(Node& node) {
   Value& original = *node.input(1);

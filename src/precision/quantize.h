@@ -12,6 +12,9 @@
 
 namespace tarmac {
 
+/// Below it all channels of a tensor share one scale, which costs much accuracy: raise the opset first.
+inline constexpr std::int64_t kOpsetForChannels = 13;
+
 /// How a tensor of activations is stored: one scale, of its range widened to contain 0.
 enum class ActivationForm : std::uint8_t {
   kAsymmetric,  ///< uint8, scale = (max − min)/255, zero point = round(−min/scale)

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "precision/quantize_dynamic.h"
+#include "precision/quantize.h"
 #include "precision/quantize_weights.h"
 #include "precision/to_qoperator.h"
 
@@ -71,6 +72,7 @@ Status StorageArgs::check(const std::string& mode, bool has_data, const std::str
 }
 
 std::int64_t StorageArgs::opset(const std::string& mode) const {
+  if (mode == "static") return kOpsetForChannels;
   if (mode == "weight-only") return opset_for_weights(bits);
   return mode == "dynamic" ? kFirstDynamicOpset : 0;
 }

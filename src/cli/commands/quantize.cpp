@@ -13,6 +13,7 @@
 #include "cli/optimize_model.h"
 #include "cli/rewrite_weights.h"
 #include "graph/model_io.h"
+#include "precision/adaptive_rounding.h"
 #include "precision/quantize.h"
 
 namespace tarmac::cli {
@@ -28,6 +29,7 @@ struct QuantizeArgs {
   std::string mode;
   CalibrationArgs calibration;
   StorageArgs storage;
+  bool adaptive_rounding = false;
   DataArgs data;
   TargetArgs target;
 };
@@ -130,6 +132,18 @@ Status quantize(const QuantizeArgs& args, Run& run) {
     const Ranges ranges = ranges_of(seen.statistics, args.calibration.clipping());
     Json& json = run.output.json()["calibration"]["ranges"] = Json::object();
     for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
+    if (args.adaptive_rounding && data != nullptr) {
+      TARMAC_TRY(Target* const target,
+                 args.target.name().empty() ? reference_target() : open_target(args.target.name()));
+      AdaptiveRoundingOptions rounding;
+      rounding.compile = args.target.compile_options();
+      run.progress.start("round weights", 0);
+      TARMAC_TRY(const auto changes,
+                 round_adaptively(model, groups, *target, rounding,
+                                  [&]() { return data->calibration_batches(kBatch); }, run.progress));
+      run.progress.finish();
+      for (const Change& change : changes) run.output.line("{}: {}", change.node, change.what);
+    }
     TARMAC_TRY(const QuantizeReport done, quantize_static(model, groups, ranges));
     report(done, run);
     if (args.storage.is_qoperator()) TARMAC_CHECK_OK(rewrite_format(model, run));
@@ -174,6 +188,7 @@ void add_quantize(Commands& commands) {
       })
       ->required();
   args->storage.add(command);
+  command.add_flag("--adaptive-rounding", args->adaptive_rounding, "Round weights by what it does to results on the data");
   args->calibration.add(command);
   args->data.add(command,
                  "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");

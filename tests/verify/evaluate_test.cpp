@@ -103,17 +103,16 @@ class EvaluateTest : public testing::Test {
   }
 
   static void expect_right(const Evaluation& evaluation) {
-    EXPECT_EQ(evaluation.metrics.samples(), 5);
-    EXPECT_DOUBLE_EQ(evaluation.metrics.accuracy(), 0.8);
-    EXPECT_DOUBLE_EQ(evaluation.metrics.recall(0), 0.5);
-    EXPECT_THAT(evaluation.metrics.confusion(),
+    EXPECT_EQ(evaluation.score.samples, 5);
+    EXPECT_DOUBLE_EQ(evaluation.score.value, 0.8);
+    EXPECT_THAT(evaluation.score.per_sample, ElementsAre(1, 1, 1, 1, 0));
+    EXPECT_DOUBLE_EQ(evaluation.score.classification->recall(0), 0.5);
+    EXPECT_THAT(evaluation.score.classification->confusion(),
                 ElementsAre(ElementsAre(1, 1, 0), ElementsAre(0, 2, 0), ElementsAre(0, 0, 1)));
     std::vector<std::string> names;
     std::vector<int> predicted;
-    for (const Prediction& prediction : evaluation.predictions) {
-      names.push_back(prediction.item.path.filename());
-      predicted.push_back(prediction.predicted);
-    }
+    for (const DataItem& item : evaluation.items) names.push_back(item.path.filename());
+    for (const Prediction& prediction : evaluation.predictions) predicted.push_back(prediction.predicted);
     EXPECT_THAT(names, ElementsAre("e.png", "c.png", "d.png", "a.png", "b.png"));
     EXPECT_THAT(predicted, ElementsAre(2, 1, 1, 0, 1));
     // softmax(0, 10, 0)
@@ -157,7 +156,8 @@ TEST_F(EvaluateTest, SeveralExecutablesSeeTheSamePictures) {
   const auto evaluations = evaluate(executables, contract, *dataset, {}, no_progress());
   ASSERT_TRUE(evaluations.ok()) << evaluations.error().str();
   expect_right((*evaluations)[0]);
-  EXPECT_EQ((*evaluations)[1].metrics.correct(), 2) << "scores of zero all mean the first class";
+  EXPECT_EQ((*evaluations)[1].score.classification->correct(), 2)
+      << "scores of zero all mean the first class";
 }
 
 TEST_F(EvaluateTest, NeedsLabelsAndAKnownOutput) {

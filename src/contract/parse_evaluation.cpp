@@ -66,7 +66,9 @@ Result<EvaluationSpec> parse_evaluation(const Field& field, const Contract& cont
     TARMAC_TRY(evaluation.compare, compare->choice(kAgreementWords));
   }
   if (const auto output = field.find("output")) {
-    if (reads_boxes(evaluation)) return output->error("a detector has several; write outputs: {boxes: …}");
+    if (reads_boxes(evaluation))
+      return output->error(
+          "a detector has several; write outputs: {boxes: NAME, scores: NAME, classes: NAME}");
     TARMAC_TRY(evaluation.output, output->text("the name of an output"));
   }
   if (reads_boxes(evaluation)) {

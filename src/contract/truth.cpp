@@ -25,6 +25,12 @@ fs::path name_below(const fs::path& picture, const fs::path& root) {
   return outside ? picture.filename() : relative;
 }
 
+/// What the pictures' paths are relative to.
+fs::path root_of(const DataSource& source) {
+  if (!source.root.empty()) return source.root;
+  return source.kind == DataKind::kList ? source.path.parent_path() : source.path;
+}
+
 /// Height and width of what the data's file holds.
 Result<std::pair<int, int>> picture_size(const InputSpec& input, const fs::path& picture) {
   const auto& decode = std::get<DecodeStep>(input.preprocess.front());
@@ -119,7 +125,7 @@ Result<Tensor> apply(const GeometryTrace& trace, const Tensor& map, const InputS
 class Masks final : public TruthSource {
  public:
   Masks(const InputSpec& input, const DataSource& source)
-      : input_(input), masks_(source.truth), root_(source.root.empty() ? source.path : source.root) {}
+      : input_(input), masks_(source.truth), root_(root_of(source)) {}
 
   [[nodiscard]] fs::path mask_of(const DataItem& item) const {
     return (masks_ / name_below(item.path, root_)).replace_extension(".png");
@@ -151,7 +157,7 @@ class Boxes final : public TruthSource {
  public:
   Boxes(const InputSpec& input, const DataSource& source,
         std::map<std::string, std::vector<LabelledBox>> boxes)
-      : input_(input), root_(source.root.empty() ? source.path : source.root), boxes_(std::move(boxes)) {}
+      : input_(input), root_(root_of(source)), boxes_(std::move(boxes)) {}
 
   /// By the path below the data's folder, else by the file's name; null where there is no entry.
   [[nodiscard]] const std::vector<LabelledBox>* find(const DataItem& item) const {

@@ -122,7 +122,9 @@ enum class DataKind {
 enum class LabelSource {
   kNone,
   kFromFolder,  ///< The first folder below DataSource::path names the label.
-  kFromFile,    ///< The list's second column, or the .npz array "labels" (integers).
+  kFromFile,    ///< The list's second column, or the .npz array "labels"; see docs/contract.md.
+  kMasks,       ///< A label map for each picture, below DataSource::truth.
+  kBoxes,       ///< Boxes for each picture, in the COCO file DataSource::truth.
 };
 
 struct DataSource {
@@ -130,14 +132,39 @@ struct DataSource {
   std::filesystem::path path;
   std::filesystem::path root;  ///< What a list's lines are relative to; default: the list's folder.
   LabelSource labels = LabelSource::kNone;
+  std::filesystem::path truth;          ///< The folder of label maps, or the COCO file.
   std::optional<std::int64_t> samples;  ///< Take this many, stratified by label; all when absent.
   std::uint64_t seed = 0;               ///< Which ones `samples` takes.
 };
 
-enum class EvaluationMetric { kTop1 };
+/// All in [0, 1], and more is better.
+enum class EvaluationMetric {
+  kTop1,       ///< Share of samples whose largest score is that of their label.
+  kMeanIou,    ///< Intersection over union of label maps, mean over the classes.
+  kMeanAp,     ///< COCO's average precision of boxes, mean over the classes and IoU 0.5, 0.55, … 0.95.
+  kAgreement,  ///< With the float model, on the sample where it is least; needs no labels.
+};
+/// What agreement compares; formulas in docs/contract.md.
+enum class AgreementKind {
+  kValues,   ///< Share of the output's power that is reproduced.
+  kClasses,  ///< Share of places where the same class has the largest score.
+  kBoxes,    ///< Share of detections that match.
+};
+/// A detector's outputs by name; samples along the first axis, or without it for a batch of one.
+struct DetectionOutputs {
+  std::string boxes;    ///< [N, K, 4]: x1, y1, x2, y2 in pixels of the model's input.
+  std::string scores;   ///< [N, K]
+  std::string classes;  ///< [N, K]: indices into Contract::labels.
+  std::string count;    ///< [N]: how many of K are detections; empty: those with a score above 0.
+};
 struct EvaluationSpec {
   EvaluationMetric metric = EvaluationMetric::kTop1;
-  std::string output;  ///< Empty: the model has one output.
+  /// Empty: the model has one output; for agreement every output, and the least of them counts.
+  std::string output;
+  DetectionOutputs detections;  ///< For kMeanAp, and agreement of kBoxes.
+  AgreementKind compare = AgreementKind::kValues;
+  /// What parts two classes with one score; for agreement of kBoxes the least score of a detection.
+  double threshold = 0;
 };
 
 /// Outputs of the framework that trained the model, for named pictures or tensors.
@@ -230,6 +257,7 @@ const char* to_string(YuvRange range);
 const char* to_string(LensModel model);
 const char* to_string(Geometry geometry);
 const char* to_string(EvaluationMetric metric);
+const char* to_string(AgreementKind kind);
 const char* to_string(PrecisionMode mode);
 const char* to_string(CalibrationMethod method);
 

@@ -9,7 +9,11 @@
 
 namespace tarmac {
 
-using Sample = std::map<std::string, Tensor>;
+/// A sample and what is right for it.
+struct BatchReader::Sample {
+  std::map<std::string, Tensor> inputs;
+  Truth truth;
+};
 
 /// Threads that load samples into a ring of `window` slots; take() empties them in order.
 class BatchReader::Prefetcher {
@@ -71,7 +75,12 @@ class BatchReader::Prefetcher {
   /// An exception must not leave a thread.
   Result<Sample> load(std::size_t index) const {
     try {
-      return dataset_.load(index);
+      Sample sample;
+      TARMAC_TRY(sample.inputs, dataset_.load(index));
+      if (dataset_.has_truth()) {
+        TARMAC_TRY(sample.truth, dataset_.load_truth(index));
+      }
+      return sample;
     } catch (const std::exception& error) {
       return make_error(ErrorCode::kResourceExhausted, std::string("cannot load a sample: ") + error.what(),
                         {}, dataset_.items()[index].path.string());
@@ -89,18 +98,17 @@ class BatchReader::Prefetcher {
   std::vector<std::thread> workers_;
 };
 
-namespace {
-
 /// Samples of one input, one after another; filled up with the last one to `count`.
-Result<Tensor> stack(const std::vector<Sample>& samples, const std::string& name, std::size_t count) {
-  const Tensor& first = samples.front().at(name);
+Result<Tensor> BatchReader::stack(const std::vector<Sample>& samples, const std::string& name,
+                                  std::size_t count) {
+  const Tensor& first = samples.front().inputs.at(name);
   if (count == 1) return first;
   Shape shape = first.shape();
   shape[0] = static_cast<std::int64_t>(count);
   TARMAC_TRY(Tensor batch, Tensor::allocate(first.dtype(), shape));
   std::byte* to = batch.mutable_bytes().data();
   for (std::size_t i = 0; i < count; ++i) {
-    const Tensor& sample = samples[std::min(i, samples.size() - 1)].at(name);
+    const Tensor& sample = samples[std::min(i, samples.size() - 1)].inputs.at(name);
     if (sample.shape() != first.shape()) {
       return make_error(ErrorCode::kInvalidInput,
                         "samples of one batch come to " + to_string(first.shape()) + " and " +
@@ -112,6 +120,8 @@ Result<Tensor> stack(const std::vector<Sample>& samples, const std::string& name
   }
   return batch;
 }
+
+namespace {
 
 /// The one batch size that the contract's shapes give as a number; 0 when it is a symbol.
 Result<std::size_t> find_fixed_batch(const Contract& contract) {
@@ -190,6 +200,7 @@ Status BatchReader::collect(std::vector<Sample>& samples, Batch& batch) {
       TARMAC_CHECK_OK(leave_out(std::move(sample).error()));
       continue;
     }
+    if (dataset_.has_truth()) batch.truths.push_back(std::move(sample->truth));
     samples.push_back(*std::move(sample));
     batch.items.push_back(item);
   }
@@ -206,7 +217,7 @@ Result<std::optional<Batch>> BatchReader::next() {
   }
   if (samples.empty()) return std::optional<Batch>();
   const std::size_t count = fixed_batch_ != 0 ? fixed_batch_ : samples.size();
-  for (const auto& [name, tensor] : samples.front()) {
+  for (const auto& [name, tensor] : samples.front().inputs) {
     auto stacked = stack(samples, name, count);
     if (!stacked) {
       failure_ = std::move(stacked).error();

@@ -17,6 +17,7 @@ namespace tarmac {
 struct Batch {
   std::map<std::string, Tensor> inputs;  ///< By input name; samples along the first axis.
   std::vector<DataItem> items;           ///< What the samples are, with their labels.
+  std::vector<Truth> truths;             ///< Label maps or boxes of the samples; empty without any.
 };
 
 struct BatchOptions {
@@ -50,10 +51,12 @@ class BatchReader {
 
  private:
   class Prefetcher;
+  struct Sample;
   BatchReader(const Dataset& dataset, const BatchOptions& options, std::size_t fixed_batch);
 
   /// The next readable samples, at most a batch.
-  Status collect(std::vector<std::map<std::string, Tensor>>& samples, Batch& batch);
+  Status collect(std::vector<Sample>& samples, Batch& batch);
+  static Result<Tensor> stack(const std::vector<Sample>& samples, const std::string& name, std::size_t count);
   Status leave_out(Error error);
 
   const Dataset& dataset_;

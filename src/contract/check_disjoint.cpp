@@ -6,10 +6,6 @@
 namespace tarmac {
 namespace {
 
-std::string name_of(const DataItem& item) {
-  return item.path.string() + (item.row < 0 ? "" : " row " + std::to_string(item.row));
-}
-
 /// Size of the file a sample stands in: different sizes, different content. Rows of tensors all count as 0.
 Result<std::uintmax_t> file_bytes(const DataItem& item) {
   if (item.row >= 0) return std::uintmax_t{0};
@@ -55,7 +51,7 @@ Status check_disjoint(const Dataset& calibration, const Dataset& evaluation, Pro
     const auto found = known.find(digest);
     if (found == known.end()) continue;
     if (shared++ == 0) {
-      first_pair = name_of(calibration.items()[found->second]) + " and " + name_of(evaluation.items()[i]);
+      first_pair = to_string(calibration.items()[found->second]) + " and " + to_string(evaluation.items()[i]);
     }
   }
   progress.finish();

@@ -51,14 +51,9 @@ Result<Tensor> row_of(const Tensor& array, std::int64_t row) {
                       std::make_shared<Tensor>(array));
 }
 
-Status read_labels(const std::map<std::string, Tensor>& arrays, std::size_t label_count,
-                   const std::string& context, std::vector<DataItem>& items) {
-  const auto found = arrays.find(kLabelsArray);
-  if (found == arrays.end()) {
-    return make_error(ErrorCode::kInvalidInput,
-                      "found no array 'labels'; add it, or remove 'labels: from_file'", {}, context);
-  }
-  TARMAC_TRY(const auto labels, to_int64s(found->second));
+Status read_labels(const Tensor& array, std::size_t label_count, const std::string& context,
+                   std::vector<DataItem>& items) {
+  TARMAC_TRY(const auto labels, to_int64s(array));
   if (labels.size() != items.size()) {
     return make_error(
         ErrorCode::kInvalidInput,
@@ -77,7 +72,45 @@ Status read_labels(const std::map<std::string, Tensor>& arrays, std::size_t labe
   return {};
 }
 
+/// Rows of class, x1, y1, x2, y2; those with a class below 0 only fill up.
+Result<Truth> boxes_of(const Tensor& rows) {
+  constexpr std::size_t kNumbers = 5;
+  TARMAC_TRY(const std::vector<double> numbers, to_doubles(rows));
+  Truth truth;
+  truth.has_boxes = true;
+  for (std::size_t i = 0; i < numbers.size(); i += kNumbers) {
+    const double label = numbers[i];
+    if (!(label <= 1e9)) return make_error(ErrorCode::kInvalidInput, "found a box whose class is no number");
+    if (label < 0) continue;
+    truth.boxes.push_back({{numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4]},
+                           static_cast<std::int64_t>(label),
+                           false});
+  }
+  return truth;
+}
+
 }  // namespace
+
+Status Dataset::open_labels(const Contract& contract, const std::string& context) {
+  const auto wrong = [&](const std::string& what) {
+    return make_error(ErrorCode::kInvalidInput, what, {}, context);
+  };
+  const auto found = arrays_.find(kLabelsArray);
+  if (found == arrays_.end()) return wrong("found no array 'labels'; add it, or remove 'labels: from_file'");
+  const Tensor& labels = found->second;
+  if (labels.shape().size() <= 1) return read_labels(labels, contract.labels.size(), context, items_);
+  const bool maps = labels.shape().size() == 3 && is_integer(labels.dtype());
+  const bool boxes =
+      labels.shape().size() == 3 && is_floating_point(labels.dtype()) && labels.shape()[2] == 5;
+  if ((!maps && !boxes) || labels.shape()[0] != static_cast<std::int64_t>(items_.size())) {
+    return wrong(std::string("the array 'labels' is ") + to_string(labels.dtype()) + " " +
+                 to_string(labels.shape()) + "; expected " + std::to_string(items_.size()) +
+                 " samples: classes [samples], label maps [samples, height, width] of integers, or boxes "
+                 "[samples, boxes, 5] of floats");
+  }
+  truth_array_ = labels;
+  return {};
+}
 
 Status Dataset::open_tensors(const Contract& contract, const DataSource& source) {
   const std::string context = source.path.string();
@@ -106,9 +139,7 @@ Status Dataset::open_tensors(const Contract& contract, const DataSource& source)
     return make_error(ErrorCode::kResourceExhausted, "found more than ten million samples", {}, context);
   }
   for (std::int64_t row = 0; row < samples; ++row) items_.push_back(DataItem{source.path, row, -1});
-  if (source.labels == LabelSource::kFromFile) {
-    TARMAC_CHECK_OK(read_labels(arrays_, contract.labels.size(), context, items_));
-  }
+  if (source.labels == LabelSource::kFromFile) TARMAC_CHECK_OK(open_labels(contract, context));
   if (contract.find_input(kLabelsArray) == nullptr) arrays_.erase(kLabelsArray);
   for (const auto& [name, array] : arrays_) {
     if (contract.find_input(name) == nullptr) {
@@ -148,6 +179,9 @@ Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source
     }
     dataset.items_ = choose_stratified(dataset.items_, wanted, source.seed);
   }
+  if (source.labels == LabelSource::kMasks || source.labels == LabelSource::kBoxes) {
+    TARMAC_TRY(dataset.truth_source_, TruthSource::open(contract, source, dataset.items_));
+  }
   return dataset;
 }
 
@@ -162,6 +196,16 @@ Result<std::map<std::string, Tensor>> Dataset::load(std::size_t index) const {
     TARMAC_TRY(sample[name], row_of(array, item.row));
   }
   return sample;
+}
+
+Result<Truth> Dataset::load_truth(std::size_t index) const {
+  const DataItem& item = items_[index];
+  if (truth_source_) return truth_source_->load(item);
+  TARMAC_TRY(const Tensor row, row_of(truth_array_, item.row));
+  if (is_floating_point(row.dtype())) return boxes_of(row);
+  Truth truth;
+  TARMAC_TRY(truth.label_map, row.reshaped({row.shape()[1], row.shape()[2]}));
+  return truth;
 }
 
 Result<Sha256Digest> Dataset::digest(std::size_t index) const {

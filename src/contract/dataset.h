@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "contract/picture_list.h"
 #include "contract/preprocess.h"
+#include "contract/truth.h"
 #include "tarmac/contract.h"
 #include "tarmac/tensor.h"
 
@@ -34,6 +35,11 @@ class Dataset {
   /// One sample for every input of the model, with batch size 1. Errors as Preprocessor::run().
   [[nodiscard]] Result<std::map<std::string, Tensor>> load(std::size_t index) const;
 
+  /// Whether samples have more than one label: a label map or boxes.
+  [[nodiscard]] bool has_truth() const { return truth_source_ != nullptr || !truth_array_.empty(); }
+  /// The sample's label map or boxes; needs has_truth(). Errors as TruthSource::load().
+  [[nodiscard]] Result<Truth> load_truth(std::size_t index) const;
+
   /// Leaves samples [begin, end) only (asserted to lie inside): a shard.
   void keep(std::size_t begin, std::size_t end);
 
@@ -45,12 +51,15 @@ class Dataset {
  private:
   Dataset() = default;
   Status open_tensors(const Contract& contract, const DataSource& source);
+  Status open_labels(const Contract& contract, const std::string& context);
 
   std::vector<DataItem> items_;
   std::size_t ignored_files_ = 0;
   std::string picture_input_;
   std::optional<Preprocessor> preprocessor_;
   std::map<std::string, Tensor> arrays_;  ///< By input name; samples along the first axis.
+  std::shared_ptr<const TruthSource> truth_source_;
+  Tensor truth_array_;  ///< The array "labels" where it has more than one number a sample.
 };
 
 /// The inputs of the reference as a data source.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "contract/sections.h"
@@ -45,13 +46,39 @@ Result<LabelSource> parse_label_source(const Field& field, const Contract& contr
   return kind == DataKind::kFolder ? field.choice(kFolderWords) : field.choice(kFileWords);
 }
 
+/// labels, masks or boxes: at most one says what is right.
+Status parse_truth(const Field& field, const Contract& contract, DataSource& source) {
+  const auto labels = field.find("labels");
+  const auto masks = field.find("masks");
+  const auto boxes = field.find("boxes");
+  if ((labels ? 1 : 0) + (masks ? 1 : 0) + (boxes ? 1 : 0) > 1)
+    return field.error("expected at most one of the keys labels, masks, boxes");
+  if (labels) {
+    TARMAC_TRY(source.labels, parse_label_source(*labels, contract, source.kind));
+    return {};
+  }
+  if (!masks && !boxes) return {};
+  const Field& truth = masks ? *masks : *boxes;
+  if (source.kind == DataKind::kTensors)
+    return truth.error(
+        "tensors have their label maps or boxes in the array 'labels'; write labels: from_file");
+  if (contract.labels.empty())
+    return truth.error("the section 'labels' is missing; it names the classes in order");
+  source.labels = masks ? LabelSource::kMasks : LabelSource::kBoxes;
+  TARMAC_TRY(source.truth, masks ? truth.existing_folder() : truth.existing_file());
+  const auto& steps = contract.inputs.front().preprocess;
+  if (boxes && std::any_of(steps.begin(), steps.end(), [](const PreprocessStep& step) {
+        return std::holds_alternative<UndistortStep>(step);
+      })) {
+    return truth.error("boxes do not stay boxes under undistort; label straight pictures, or give tensors");
+  }
+  return {};
+}
+
 Result<DataSource> parse_source(const Field& field, const Contract& contract) {
-  TARMAC_CHECK_OK(field.allow_keys({"folder", "list", "root", "npz", "labels", "samples", "seed"}));
   DataSource source;
   TARMAC_CHECK_OK(parse_place(field, contract, source));
-  if (const auto labels = field.find("labels")) {
-    TARMAC_TRY(source.labels, parse_label_source(*labels, contract, source.kind));
-  }
+  TARMAC_CHECK_OK(parse_truth(field, contract, source));
   const auto samples = field.find("samples");
   if (samples) {
     TARMAC_TRY(source.samples, samples->integer(1, kAnyPositive));
@@ -69,27 +96,15 @@ Result<DataSource> parse_source(const Field& field, const Contract& contract) {
 Status parse_data(const Field& field, Contract& contract) {
   TARMAC_CHECK_OK(field.allow_keys({"calibration", "evaluation"}));
   if (const auto calibration = field.find("calibration")) {
+    TARMAC_CHECK_OK(calibration->allow_keys({"folder", "list", "root", "npz", "labels", "samples", "seed"}));
     TARMAC_TRY(contract.calibration, parse_source(*calibration, contract));
   }
   if (const auto evaluation = field.find("evaluation")) {
+    TARMAC_CHECK_OK(evaluation->allow_keys(
+        {"folder", "list", "root", "npz", "labels", "masks", "boxes", "samples", "seed"}));
     TARMAC_TRY(contract.evaluation_data, parse_source(*evaluation, contract));
   }
   return {};
-}
-
-Result<EvaluationSpec> parse_evaluation(const Field& field, const Contract& contract) {
-  TARMAC_CHECK_OK(field.allow_keys({"metric", "output"}));
-  EvaluationSpec evaluation;
-  TARMAC_TRY(const Field metric, field.require("metric"));
-  TARMAC_TRY(evaluation.metric, metric.choice(kMetricWords));
-  if (const auto output = field.find("output")) {
-    TARMAC_TRY(evaluation.output, output->text("the name of an output"));
-  }
-  if (!contract.evaluation_data) return field.error("evaluation needs data.evaluation, which is missing");
-  if (contract.evaluation_data->labels == LabelSource::kNone) {
-    return metric.error("top1 needs labelled data; add 'labels' to data.evaluation");
-  }
-  return evaluation;
 }
 
 Result<ReferenceSpec> parse_reference(const Field& field) {

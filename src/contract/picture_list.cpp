@@ -50,6 +50,10 @@ Error cannot_list(const fs::path& folder, const std::error_code& failed) {
 
 }  // namespace
 
+std::string to_string(const DataItem& item) {
+  return item.path.string() + (item.row < 0 ? "" : " row " + std::to_string(item.row));
+}
+
 Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels,
                                 bool frames) {
   PictureList list;

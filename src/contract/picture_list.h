@@ -19,6 +19,9 @@ struct DataItem {
   bool operator==(const DataItem&) const = default;
 };
 
+/// The path, with the row of tensors.
+std::string to_string(const DataItem& item);
+
 struct PictureList {
   std::vector<DataItem> items;
   std::size_t ignored_files = 0;  ///< Files in the folder that are no pictures by their names.

@@ -24,6 +24,7 @@ const char* to_string(YuvRange range) { return word_of(kYuvRangeWords, range); }
 const char* to_string(LensModel model) { return word_of(kLensWords, model); }
 const char* to_string(Geometry geometry) { return word_of(kGeometryWords, geometry); }
 const char* to_string(EvaluationMetric metric) { return word_of(kMetricWords, metric); }
+const char* to_string(AgreementKind kind) { return word_of(kAgreementWords, kind); }
 const char* to_string(PrecisionMode mode) { return word_of(kPrecisionWords, mode); }
 const char* to_string(CalibrationMethod method) { return word_of(kMethodWords, method); }
 

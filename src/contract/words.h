@@ -35,7 +35,13 @@ inline constexpr Choice<LensModel> kLensWords[] = {{"radial_tangential", LensMod
                                                    {"fisheye", LensModel::kFisheye}};
 inline constexpr Choice<Geometry> kGeometryWords[] = {{"opencv", Geometry::kOpenCv},
                                                       {"fused", Geometry::kFused}};
-inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1}};
+inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1},
+                                                            {"miou", EvaluationMetric::kMeanIou},
+                                                            {"map", EvaluationMetric::kMeanAp},
+                                                            {"agreement", EvaluationMetric::kAgreement}};
+inline constexpr Choice<AgreementKind> kAgreementWords[] = {{"values", AgreementKind::kValues},
+                                                            {"classes", AgreementKind::kClasses},
+                                                            {"boxes", AgreementKind::kBoxes}};
 inline constexpr Choice<PrecisionMode> kPrecisionWords[] = {{"fp32", PrecisionMode::kFp32},
                                                             {"int8", PrecisionMode::kInt8}};
 inline constexpr Choice<CalibrationMethod> kMethodWords[] = {

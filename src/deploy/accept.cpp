@@ -65,7 +65,7 @@ void accept(const Contract& contract, const std::vector<Cell>& cells,
   for (const Criterion& criterion : check_acceptance(contract, measured)) {
     report.acceptance.push_back({criterion.name, criterion.target, criterion.variant,
                                  criterion.bound == Bound::kAtLeast ? "at_least" : "at_most", criterion.limit,
-                                 criterion.measured, criterion.unit, criterion.passed});
+                                 criterion.measured, criterion.unit, criterion.passed, criterion.metric});
     if (!criterion.passed) report.failures.push_back(criterion.detail);
   }
   report.passed = report.failures.empty();

@@ -92,8 +92,7 @@ Status compare_accuracy(const Contract& contract, const std::vector<Cell>& cells
     if (cell.result.accuracy) row.accuracy.back().fused = cell.result.accuracy->value;
   }
   TARMAC_TRY(const auto evaluations, evaluate(executables, opencv, data, {}, progress));
-  for (std::size_t i = 0; i < evaluations.size(); ++i)
-    row.accuracy[i].opencv = report::summarize_accuracy(evaluations[i].metrics).value;
+  for (std::size_t i = 0; i < evaluations.size(); ++i) row.accuracy[i].opencv = evaluations[i].score.value;
   return {};
 }
 
@@ -122,7 +121,9 @@ Status compare_geometries(const Contract& contract, const std::vector<Cell>& cel
   row.input = input.name;
   row.data = source->path.string();
   TARMAC_CHECK_OK(compare_levels(contract, *source, row, progress));
-  if (contract.evaluation && contract.evaluation_data)
+  // Agreement is with the same model on the same pixels: it says nothing of other pixels.
+  if (contract.evaluation && contract.evaluation_data &&
+      contract.evaluation->metric != EvaluationMetric::kAgreement)
     TARMAC_CHECK_OK(compare_accuracy(contract, cells, row, progress));
   report.geometry = std::move(row);
   return {};

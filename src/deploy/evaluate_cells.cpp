@@ -31,11 +31,11 @@ std::vector<report::ReportPicture> gather(const Contract& contract, const std::v
     return index < 0 ? std::string("none") : contract.labels[static_cast<std::size_t>(index)];
   };
   std::vector<report::ReportPicture> pictures;
-  for (const Prediction& prediction : evaluations.front().predictions) {
-    const auto& path = prediction.item.path;
+  for (const DataItem& item : evaluations.front().items) {
+    const auto& path = item.path;
     report::ReportPicture& picture = pictures.emplace_back();
     picture.name = (path.parent_path().filename() / path.filename()).string();
-    picture.label = label(static_cast<int>(prediction.item.label));
+    picture.label = label(item.label);
   }
   for (std::size_t c = 0; c < cells.size(); ++c) {
     for (std::size_t i = 0; i < pictures.size(); ++i) {
@@ -47,23 +47,41 @@ std::vector<report::ReportPicture> gather(const Contract& contract, const std::v
   return pictures;
 }
 
+report::AccuracyResult accuracy_of(const Evaluation& evaluation) {
+  const Score& score = evaluation.score;
+  if (score.classification) return report::summarize_accuracy(*score.classification);
+  if (score.segmentation) return report::summarize_accuracy(*score.segmentation);
+  if (score.detection) return report::summarize_accuracy(*score.detection);
+  std::string worst;
+  if (!evaluation.items.empty()) worst = to_string(evaluation.items[score.agreement->worst_sample()]);
+  return report::summarize_accuracy(*score.agreement, worst);
+}
+
+/// What agreement is with: the original model on the first target.
+Executable* find_original(const std::vector<Cell>& cells) {
+  const auto found = std::find_if(cells.begin(), cells.end(),
+                                  [](const Cell& cell) { return cell.result.variant == "original"; });
+  return found == cells.end() ? nullptr : found->executable.get();
+}
+
 }  // namespace
 
 Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector<Cell>& cells,
                       report::DeployReport& report, Progress& progress) {
   std::vector<Executable*> executables;
   for (const Cell& cell : cells) executables.push_back(cell.executable.get());
-  TARMAC_TRY(const auto evaluations, evaluate(executables, contract, data, {}, progress));
-  for (std::size_t c = 0; c < cells.size(); ++c)
-    cells[c].result.accuracy = report::summarize_accuracy(evaluations[c].metrics);
+  TARMAC_TRY(const auto evaluations,
+             evaluate(executables, contract, data, {}, progress, find_original(cells)));
+  for (std::size_t c = 0; c < cells.size(); ++c) cells[c].result.accuracy = accuracy_of(evaluations[c]);
   for (const Error& error : evaluations.front().unreadable)
     report.notes.push_back("left out: " + error.str());
+  if (contract.evaluation->metric != EvaluationMetric::kTop1)
+    return {};  // the sheet shows one label a picture
   if (contract.evaluation_data->kind == DataKind::kTensors) return {};
   auto pictures = gather(contract, cells, evaluations);
   for (const std::size_t index : choose_pictures(pictures)) {
     if (!contract.inputs.front().is_raw()) {  // a camera's frames are no picture files
-      TARMAC_TRY(pictures[index].jpeg,
-                 encode_thumbnail(evaluations.front().predictions[index].item.path, kThumbnailPx));
+      TARMAC_TRY(pictures[index].jpeg, encode_thumbnail(evaluations.front().items[index].path, kThumbnailPx));
     }
     report.pictures.push_back(std::move(pictures[index]));
   }

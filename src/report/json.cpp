@@ -59,22 +59,30 @@ Json from_version(const NamedVersion& version) {
 Json from_acceptance(const AcceptanceRow& row) {
   return {{"criterion", row.criterion}, {"target", row.target}, {"variant", row.variant},
           {"bound", row.bound},         {"limit", row.limit},   {"measured", number_or_null(row.measured)},
-          {"unit", row.unit},           {"passed", row.passed}};
+          {"unit", row.unit},           {"passed", row.passed}, {"metric", row.metric}};
 }
 
 Json from_class(const ClassResult& result) {
   return {{"name", result.name},
           {"samples", result.samples},
-          {"recall", result.recall},
-          {"precision", result.precision},
-          {"f1", result.f1}};
+          {"recall", number_or_null(result.recall)},
+          {"precision", number_or_null(result.precision)},
+          {"f1", number_or_null(result.f1)},
+          {"iou", number_or_null(result.iou)},
+          {"ap", number_or_null(result.ap)},
+          {"ap50", number_or_null(result.ap50)}};
 }
 
 Json from_accuracy(const AccuracyResult& accuracy) {
   return {{"metric", accuracy.metric},
+          {"name", accuracy.name},
           {"value", accuracy.value},
           {"samples", accuracy.samples},
           {"balanced_accuracy", number_or_null(accuracy.balanced_accuracy)},
+          {"pixel_accuracy", number_or_null(accuracy.pixel_accuracy)},
+          {"map50", number_or_null(accuracy.map50)},
+          {"mean_agreement", number_or_null(accuracy.mean_agreement)},
+          {"worst_sample", accuracy.worst_sample},
           {"classes", list(accuracy.classes, from_class)},
           {"confusion", accuracy.confusion}};
 }

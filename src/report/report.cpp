@@ -38,19 +38,6 @@ bool ReportPicture::wrong() const {
                      [this](const Prediction& prediction) { return prediction.label != label; });
 }
 
-AccuracyResult summarize_accuracy(const ClassificationMetrics& metrics) {
-  AccuracyResult result;
-  result.value = metrics.accuracy();
-  result.samples = metrics.samples();
-  result.balanced_accuracy = metrics.balanced_accuracy();
-  result.confusion = metrics.confusion();
-  for (std::size_t c = 0; c < metrics.class_names().size(); ++c) {
-    result.classes.push_back({metrics.class_names()[c], metrics.support(c), metrics.recall(c),
-                              metrics.precision(c), metrics.f1(c)});
-  }
-  return result;
-}
-
 std::string render_json(const DeployReport& report) { return dump(to_json(report, false), 2) + "\n"; }
 
 std::string render_html(const DeployReport& report) {

@@ -14,9 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "metrics/agreement.h"
 #include "metrics/classification.h"
+#include "metrics/detection.h"
 #include "metrics/error_metrics.h"
 #include "metrics/latency.h"
+#include "metrics/segmentation.h"
 #include "tarmac/result.h"
 
 namespace tarmac::report {
@@ -47,23 +50,34 @@ struct AcceptanceRow {
   std::optional<double> measured;  ///< Absent: could not be measured, which is a failure.
   std::string unit;
   bool passed = false;
+  std::string metric;  ///< Of a drop: "top-1", "mean IoU", "mAP", "agreement".
 };
 
 struct ClassResult {
   std::string name;
-  std::int64_t samples = 0;
-  double recall = 0;  ///< Per-class accuracy.
-  double precision = 0;
-  double f1 = 0;
+  std::int64_t samples = 0;      ///< Pixels for mean_iou, labelled boxes for map.
+  std::optional<double> recall;  ///< Per-class accuracy.
+  std::optional<double> precision;
+  std::optional<double> f1;
+  std::optional<double> iou;
+  std::optional<double> ap;  ///< Mean over IoU 0.5 to 0.95.
+  std::optional<double> ap50;
 };
 
+/// The contract's metric, and what else it says; what another metric would say is absent.
 struct AccuracyResult {
-  std::string metric = "top1_accuracy";
-  double value = 0;
+  std::string metric = "top1_accuracy";  ///< Or "mean_iou", "map", "agreement".
+  std::string name = "top-1";            ///< For people: "mean IoU", "mAP", "agreement".
+  double value = 0;                      ///< In [0, 1], more is better.
   std::int64_t samples = 0;
   std::optional<double> balanced_accuracy;
-  std::vector<ClassResult> classes;                  ///< In the order of the confusion matrix.
-  std::vector<std::vector<std::int64_t>> confusion;  ///< [label][prediction]; empty when not a classifier.
+  std::optional<double> pixel_accuracy;
+  std::optional<double> map50;
+  std::optional<double> mean_agreement;  ///< `value` is that of the worst sample.
+  std::string worst_sample;              ///< For agreement.
+  std::vector<ClassResult> classes;      ///< In the order of the confusion matrix.
+  std::vector<std::vector<std::int64_t>>
+      confusion;  ///< [label][prediction], samples or pixels; may be empty.
 };
 
 /// Mean time of a node in one inference, by its ONNX name; engines may report a fused group under one name.
@@ -237,6 +251,10 @@ struct DeployReport {
 
 /// What a finished evaluation says, class by class.
 AccuracyResult summarize_accuracy(const ClassificationMetrics& metrics);
+AccuracyResult summarize_accuracy(const SegmentationMetrics& metrics);
+AccuracyResult summarize_accuracy(const DetectionMetrics& metrics);
+/// `worst_sample` names the one of metrics.worst_sample().
+AccuracyResult summarize_accuracy(const AgreementMetrics& metrics, std::string worst_sample);
 
 /// The text of report.json.
 std::string render_json(const DeployReport& report);

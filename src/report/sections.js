@@ -29,7 +29,7 @@ function summary() {
     el('div', {class: 'value'}, value), el('div', {class: 'note'}, note || '')));
   const where = runName(run);
   if (run.accuracy) {
-    tile('Accuracy', format.percent(run.accuracy.value),
+    tile(metricName(run.accuracy), format.percent(run.accuracy.value),
          base && base.accuracy ? format.points(run.accuracy.value - base.accuracy.value) + ' against ' + base.variant : where);
   }
   if (run.latency) {
@@ -74,7 +74,7 @@ function banners() {
 function acceptance() {
   if (report.acceptance.length === 0) return null;
   return ['Acceptance', 'What the contract demands, and what was measured.', card(table([
-    {title: 'Criterion', cell: (row) => row.criterion},
+    {title: 'Criterion', cell: (row) => row.criterion + (row.metric ? ' (' + row.metric + ')' : '')},
     {title: 'Variant', cell: (row) => row.variant || 'all'},
     {title: 'Target', cell: (row) => row.target || 'all'},
     {title: 'Limit', number: true, cell: (row) => (row.bound === 'at_least' ? '≥ ' : '≤ ') + format.inUnit(row.limit, row.unit)},
@@ -97,7 +97,10 @@ function confusion(accuracy) {
     })));
 }
 
-const metricNames = {top1_accuracy: 'Top-1 accuracy'};
+const metricName = (accuracy) => accuracy.metric === 'top1_accuracy' ? 'Top-1 accuracy' : accuracy.name[0].toUpperCase() + accuracy.name.slice(1);
+
+// Columns of which some row has a value.
+const known = (columns, rows, value) => columns.filter((column) => rows.some((row) => value(row)[column.key] !== null && value(row)[column.key] !== ''));
 
 function accuracy() {
   const runs = report.runs.filter((run) => run.accuracy);
@@ -111,19 +114,28 @@ function accuracy() {
   const overview = card(table([
     {title: 'Variant', cell: (run) => run.variant},
     {title: 'Target', cell: (run) => run.target},
-    {title: metricNames[runs[0].accuracy.metric] || runs[0].accuracy.metric, number: true, cell: (run) => format.percent(run.accuracy.value)},
+    {title: metricName(runs[0].accuracy), number: true, cell: (run) => format.percent(run.accuracy.value)},
     {title: 'Against ' + report.baseline_variant, number: true, cell: drop},
-    {title: 'Class mean', number: true, cell: (run) => format.percent(run.accuracy.balanced_accuracy)},
+    ...known([
+      {key: 'balanced_accuracy', title: 'Class mean'}, {key: 'pixel_accuracy', title: 'Pixel accuracy'},
+      {key: 'map50', title: 'mAP at IoU 0.5'}, {key: 'mean_agreement', title: 'Mean of the samples'},
+    ], runs, (run) => run.accuracy).map(({key, title}) => ({title, number: true, cell: (run) => format.percent(run.accuracy[key])})),
+    ...known([{key: 'worst_sample', title: 'Worst sample'}], runs, (run) => run.accuracy).map(({key, title}) =>
+      ({title, long: true, cell: (run) => el('code', null, run.accuracy[key])})),
     {title: 'Samples', number: true, cell: (run) => format.integer(run.accuracy.samples)},
   ], runs));
   const details = runs.filter((run) => run.accuracy.classes.length > 0).map((run) => card(
     el('h3', null, run.variant, el('small', null, run.target)),
     table([
       {title: 'Class', cell: (row) => row.name},
-      {title: 'Samples', number: true, cell: (row) => format.integer(row.samples)},
-      {title: 'Accuracy', number: true, cell: (row) => format.percent(row.recall, 1)},
-      {title: 'Precision', number: true, cell: (row) => format.percent(row.precision, 1)},
-      {title: 'F1', number: true, cell: (row) => format.fixed(row.f1, 3)},
+      {title: {mean_iou: 'Pixels', map: 'Boxes'}[run.accuracy.metric] || 'Samples', number: true, cell: (row) => format.integer(row.samples)},
+      ...known([
+        {key: 'iou', title: 'IoU'}, {key: 'ap', title: 'AP'}, {key: 'ap50', title: 'AP at IoU 0.5'},
+        {key: 'recall', title: run.accuracy.metric === 'top1_accuracy' ? 'Accuracy' : 'Recall'}, {key: 'precision', title: 'Precision'},
+      ], run.accuracy.classes, (row) => row).map(({key, title}) =>
+        ({title, number: true, cell: (row) => row[key] === null ? MISSING : format.percent(row[key], 1)})),
+      ...known([{key: 'f1', title: 'F1'}], run.accuracy.classes, (row) => row).map(({key, title}) =>
+        ({title, number: true, cell: (row) => format.fixed(row[key], 3)})),
     ], run.accuracy.classes),
     run.accuracy.confusion.length > 0 && run.accuracy.confusion.length <= 20 ?
       el('div', {class: 'scroll'}, confusion(run.accuracy)) : null));

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "verify/compare_outputs.h"
+#include "verify/scorer.h"
 
 namespace tarmac {
 namespace {
@@ -27,8 +28,10 @@ std::string in_words(double value, const std::string& unit) {
 void judge(Criterion& criterion) {
   const bool at_most = criterion.bound == Bound::kAtMost;
   const std::string asked = (at_most ? "at most " : "at least ") + in_words(criterion.limit, criterion.unit);
+  const std::string name =
+      criterion.metric.empty() ? criterion.name : criterion.name + " (" + criterion.metric + ")";
   if (!criterion.measured) {
-    criterion.detail = criterion.name + " was not measured; " + asked + " is asked";
+    criterion.detail = name + " was not measured; " + asked + " is asked";
     return;
   }
   const double slack = criterion.unit == "fraction" ? kRounding : 0;
@@ -36,7 +39,7 @@ void judge(Criterion& criterion) {
   criterion.passed =
       at_most ? *criterion.measured <= criterion.limit + slack : *criterion.measured >= criterion.limit;
   criterion.detail =
-      criterion.name + " is " + in_words(*criterion.measured, criterion.unit) + "; " + asked + " is asked";
+      name + " is " + in_words(*criterion.measured, criterion.unit) + "; " + asked + " is asked";
 }
 
 Criterion make_criterion(std::string name, Bound bound, double limit, std::string unit) {
@@ -72,10 +75,11 @@ class Checklist {
     judge(criteria_.back());
   }
 
-  void add_drop(const std::string& variant, const std::optional<double>& limit) {
+  void add_drop(const std::string& variant, const std::optional<double>& limit, const char* metric) {
     if (!limit) return;
     Criterion blank = make_criterion(variant + "_drop", Bound::kAtMost, *limit, "fraction");
     blank.variant = variant;
+    blank.metric = metric;
     add(
         blank, [&](const auto& v) { return v.variant == variant; },
         [&](const auto& v) -> std::optional<double> {
@@ -127,8 +131,9 @@ std::vector<Criterion> check_acceptance(const Contract& contract,
           return v.reference_error ? std::optional(severity(*v.reference_error)) : std::nullopt;
         });
   }
-  list.add_drop("fp32", limits.fp32_drop);
-  list.add_drop("int8", limits.int8_drop);
+  const char* const metric = display_name(evaluation_of(contract).metric);
+  list.add_drop("fp32", limits.fp32_drop, metric);
+  list.add_drop("int8", limits.int8_drop, metric);
   if (limits.latency_p50_ms) {
     list.add(make_criterion("latency_p50", Bound::kAtMost, *limits.latency_p50_ms * kNsPerMs, "ns"),
              is_deployed, latency(&LatencySummary::p50_ns));

@@ -37,6 +37,7 @@ struct Criterion {
   std::optional<double> measured;  ///< absent: not measured, which is a failure
   std::string unit;                ///< "fraction" (0.01 is one percentage point), "ns", "1/s", "bytes"
   bool passed = false;
+  std::string metric;  ///< of a drop: display_name() of the contract's metric
   std::string detail;  ///< one sentence with the numbers: what was found, what was asked
 };
 

@@ -1,9 +1,11 @@
 #include "verify/evaluate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
 
+#include "metrics/classification.h"
 #include "runtime/inputs.h"
 #include "tensor/codec.h"
 
@@ -36,27 +38,38 @@ Result<std::vector<std::vector<double>>> probabilities(const Tensor& scores) {
 
 /// One executable on its way through the data set.
 struct Runner {
-  std::string output;
   std::unique_ptr<Context> context;
+  Scorer scorer;
+  NamedTensors outputs;  ///< of the latest batch, in the context's memory
   Evaluation evaluation;
 
-  Status add(const Batch& batch) {
+  Status run(const Batch& batch) {
     const auto begin = Clock::now();
     TARMAC_CHECK_OK(bind_inputs(*context, batch.inputs));
     TARMAC_CHECK_OK(context->run());
-    TARMAC_TRY(const Tensor all_scores, context->output(output));
+    for (const std::string& name : scorer.outputs()) {
+      TARMAC_TRY(outputs[name], context->output(name));
+    }
     evaluation.inference_ns += elapsed_ns(begin);
+    return {};
+  }
 
-    TARMAC_TRY(const Tensor scores, first_rows(all_scores, static_cast<std::int64_t>(batch.items.size())));
-    std::vector<std::int64_t> labels;
-    for (const DataItem& item : batch.items) labels.push_back(item.label);
-    TARMAC_CHECK_OK(evaluation.metrics.add(scores, labels));
+  Status add(const Batch& batch, const NamedTensors& reference) {
+    TARMAC_CHECK_OK(scorer.add(batch, outputs, &reference));
+    evaluation.items.insert(evaluation.items.end(), batch.items.begin(), batch.items.end());
+    return {};
+  }
+
+  /// What a classifier said.
+  Status add_predictions(const Batch& batch) {
+    TARMAC_TRY(const Tensor scores, first_rows(outputs.at(scorer.outputs().front()),
+                                               static_cast<std::int64_t>(batch.items.size())));
     TARMAC_TRY(const auto predicted, argmax_rows(scores));
     TARMAC_TRY(const auto rows, probabilities(scores));
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
       const auto index = static_cast<int>(predicted[i]);
       const double probability = index < 0 ? 0 : rows[i][static_cast<std::size_t>(index)];
-      evaluation.predictions.push_back({batch.items[i], index, probability});
+      evaluation.predictions.push_back({index, probability});
     }
     return {};
   }
@@ -65,48 +78,18 @@ struct Runner {
 Result<std::vector<Runner>> make_runners(std::span<Executable* const> executables, const Contract& contract) {
   std::vector<Runner> runners;
   for (Executable* executable : executables) {
-    TARMAC_TRY(auto metrics, ClassificationMetrics::create(contract.labels));
-    TARMAC_TRY(auto output,
-               choose_output(*executable, contract.evaluation ? contract.evaluation->output : std::string()));
+    TARMAC_TRY(auto scorer, Scorer::create(contract, executable->outputs()));
     TARMAC_TRY(auto context, executable->create_context());
-    runners.push_back({.output = std::move(output),
-                       .context = std::move(context),
-                       .evaluation = {.metrics = std::move(metrics), .predictions = {}, .unreadable = {}}});
+    runners.push_back({.context = std::move(context),
+                       .scorer = std::move(scorer),
+                       .outputs = {},
+                       .evaluation = {.score = {}, .items = {}, .predictions = {}, .unreadable = {}}});
   }
   return runners;
 }
 
-}  // namespace
-
-Result<std::string> choose_output(const Executable& executable, const std::string& wanted) {
-  std::string names;
-  for (const TensorInfo& info : executable.outputs()) {
-    if (info.name == wanted) return wanted;
-    names += (names.empty() ? "" : ", ") + info.name;
-  }
-  if (wanted.empty() && executable.outputs().size() == 1) return names;
-  const std::string problem =
-      wanted.empty() ? "the contract names no output" : "the model has no output '" + wanted + "'";
-  return make_error(ErrorCode::kNotFound, problem + "; the model's outputs are: " + names, wanted);
-}
-
-Result<Tensor> first_rows(const Tensor& tensor, std::int64_t rows) {
-  if (tensor.shape().empty() || tensor.shape().front() < rows) {
-    return make_error(ErrorCode::kInvalidInput, "expected " + std::to_string(rows) +
-                                                    " results along the first axis, found " +
-                                                    to_string(tensor.shape()));
-  }
-  if (tensor.shape().front() == rows) return tensor;
-  Shape shape = tensor.shape();
-  shape.front() = rows;
-  TARMAC_TRY(const std::size_t bytes, size_bytes(tensor.dtype(), shape));
-  const auto owner = std::make_shared<const Tensor>(tensor);
-  return Tensor::view(tensor.dtype(), std::move(shape), owner->bytes().first(bytes), owner);
-}
-
-Result<std::vector<Evaluation>> evaluate(std::span<Executable* const> executables, const Contract& contract,
-                                         const Dataset& dataset, const BatchOptions& options,
-                                         Progress& progress) {
+Status check_labels(const Contract& contract, const Dataset& dataset) {
+  if (evaluation_of(contract).metric != EvaluationMetric::kTop1) return {};
   for (const DataItem& item : dataset.items()) {
     if (item.label >= 0) continue;
     return make_error(ErrorCode::kUsage,
@@ -114,25 +97,48 @@ Result<std::vector<Evaluation>> evaluate(std::span<Executable* const> executable
                           "' has no label; accuracy needs labelled data: set labels in the contract's data",
                       {}, contract.file.string());
   }
-  TARMAC_TRY(std::vector<Runner> runners, make_runners(executables, contract));
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Evaluation>> evaluate(std::span<Executable* const> executables, const Contract& contract,
+                                         const Dataset& dataset, const BatchOptions& options,
+                                         Progress& progress, Executable* reference) {
+  TARMAC_CHECK_OK(check_labels(contract, dataset));
+  const EvaluationMetric metric = evaluation_of(contract).metric;
+  std::vector<Executable*> all(executables.begin(), executables.end());
+  std::size_t reference_at = 0;
+  if (reference != nullptr && metric == EvaluationMetric::kAgreement) {
+    const auto found = std::find(all.begin(), all.end(), reference);
+    reference_at = static_cast<std::size_t>(found - all.begin());
+    if (found == all.end()) all.push_back(reference);
+  }
+  TARMAC_TRY(std::vector<Runner> runners, make_runners(all, contract));
   TARMAC_TRY(const auto reader, BatchReader::open(contract, dataset, options));
   std::int64_t waiting_ns = 0;
   progress.start("evaluate", dataset.size());
-  while (true) {
+  while (!runners.empty()) {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "the evaluation was interrupted");
     const auto begin = Clock::now();
     TARMAC_TRY(const auto batch, reader->next());
     waiting_ns += elapsed_ns(begin);
     if (!batch) break;
-    for (Runner& runner : runners) TARMAC_CHECK_OK(runner.add(*batch));
+    for (Runner& runner : runners) TARMAC_CHECK_OK(runner.run(*batch));
+    for (std::size_t i = 0; i < executables.size(); ++i) {
+      TARMAC_CHECK_OK(runners[i].add(*batch, runners[reference_at].outputs));
+      if (metric == EvaluationMetric::kTop1) TARMAC_CHECK_OK(runners[i].add_predictions(*batch));
+    }
     progress.advance(batch->items.size());
   }
   progress.finish();
   std::vector<Evaluation> evaluations;
-  for (Runner& runner : runners) {
-    runner.evaluation.waiting_ns = waiting_ns;
-    runner.evaluation.unreadable = reader->unreadable();
-    evaluations.push_back(std::move(runner.evaluation));
+  for (std::size_t i = 0; i < executables.size(); ++i) {
+    Evaluation& evaluation = runners[i].evaluation;
+    evaluation.score = runners[i].scorer.score();
+    evaluation.waiting_ns = waiting_ns;
+    evaluation.unreadable = reader->unreadable();
+    evaluations.push_back(std::move(evaluation));
   }
   return evaluations;
 }

@@ -8,7 +8,7 @@
 #include "runtime/inputs.h"
 #include "tensor/io.h"
 #include "verify/compare_outputs.h"
-#include "verify/evaluate.h"
+#include "verify/scorer.h"
 
 namespace tarmac {
 namespace {
@@ -67,7 +67,7 @@ Result<ReferenceComparison> compare_with_reference(Executable& executable, const
   }
   ReferenceComparison comparison;
   comparison.limit = contract.reference->max_relative_error;
-  TARMAC_TRY(comparison.output, choose_output(executable, contract.reference->output));
+  TARMAC_TRY(comparison.output, choose_output(executable.outputs(), contract.reference->output));
   TARMAC_TRY(const Dataset dataset, Dataset::open(contract, to_data_source(*contract.reference)));
   comparison.items = dataset.items();
   TARMAC_TRY(Tensor stored, read_npy(contract.reference->outputs));

@@ -118,6 +118,61 @@ TEST(LoadContract, ReadsDataTargetsAndLimits) {
   EXPECT_EQ(contract->acceptance.memory_bytes, std::uint64_t{500} << 20U);
 }
 
+Result<Contract> with(std::string_view found, std::string_view replaced, std::string_view found_too,
+                      std::string_view replaced_too) {
+  std::string text(kGoodContract);
+  text.replace(text.find(found), found.size(), replaced);
+  text.replace(text.find(found_too), found_too.size(), replaced_too);
+  return parse_contract(text, "nowhere/deploy.yaml", without_files());
+}
+
+TEST(LoadContract, ReadsEveryMetricAndWhatItIsJudgedBy) {
+  constexpr std::string_view kData = "evaluation: {folder: test, labels: from_folder}";
+  constexpr std::string_view kMetric = "metric: top1, output: logits";
+  const auto maps =
+      with(kData, "evaluation: {folder: test, masks: masks}", kMetric, "metric: miou, threshold: 0.5");
+  ASSERT_TRUE(maps.ok()) << maps.error().str();
+  EXPECT_EQ(maps->evaluation_data->labels, LabelSource::kMasks);
+  EXPECT_EQ(maps->evaluation_data->truth, "nowhere/masks");
+  EXPECT_EQ(maps->evaluation->metric, EvaluationMetric::kMeanIou);
+  EXPECT_DOUBLE_EQ(maps->evaluation->threshold, 0.5);
+
+  const auto boxes = with(kData, "evaluation: {folder: test, boxes: instances.json}", kMetric,
+                          "metric: map, outputs: {boxes: b, scores: s, classes: c, count: n}");
+  ASSERT_TRUE(boxes.ok()) << boxes.error().str();
+  EXPECT_EQ(boxes->evaluation_data->labels, LabelSource::kBoxes);
+  EXPECT_EQ(boxes->evaluation_data->truth, "nowhere/instances.json");
+  EXPECT_EQ(boxes->evaluation->metric, EvaluationMetric::kMeanAp);
+  EXPECT_EQ(boxes->evaluation->detections.classes, "c");
+  EXPECT_EQ(boxes->evaluation->detections.count, "n");
+
+  const auto tensors = with("evaluation: {folder: test, labels: from_folder}",
+                            "evaluation: {npz: data.npz, labels: from_file}", kMetric, "metric: miou");
+  ASSERT_TRUE(tensors.ok()) << tensors.error().str();
+
+  const auto agreement = with(kData, "evaluation: {folder: test}", kMetric,
+                              "metric: agreement, compare: classes, output: logits, threshold: 0");
+  ASSERT_TRUE(agreement.ok()) << agreement.error().str();
+  EXPECT_EQ(agreement->evaluation->compare, AgreementKind::kClasses);
+  const auto matched = with(kData, "evaluation: {folder: test}", kMetric,
+                            "metric: agreement, compare: boxes, outputs: {boxes: b, scores: s, classes: c}");
+  ASSERT_TRUE(matched.ok()) << matched.error().str();
+  EXPECT_DOUBLE_EQ(matched->evaluation->threshold, 0.5);
+  EXPECT_TRUE(matched->evaluation->detections.count.empty());
+}
+
+TEST(LoadContract, RefusesBoxesUnderUndistort) {
+  const auto contract = with("      - resize",
+                             "      - undistort: {model: fisheye, size: [64, 64], intrinsics: [9, 9, 9, 9], "
+                             "distortion: [0, 0, 0, 0]}\n      - resize",
+                             "evaluation: {folder: test, labels: from_folder}",
+                             "evaluation: {folder: test, boxes: instances.json}");
+  ASSERT_FALSE(contract.ok());
+  EXPECT_EQ(contract.error().str(),
+            "nowhere/deploy.yaml:19: data.evaluation.boxes: boxes do not stay boxes under undistort; label "
+            "straight pictures, or give tensors");
+}
+
 TEST(LoadContract, NeedsOnlyVersionNameModelAndInputs) {
   const auto contract = parse_contract(
       "version: 1\nname: bev\nmodel: bev.onnx\ninputs:\n  points: {shape: [1, points, 4], dtype: float16}\n",

@@ -33,6 +33,47 @@ std::string data_of(const std::string& html) {
   return html.substr(begin, html.find("</script>", begin) - begin);
 }
 
+TEST(ReportJson, HasTheNumbersOfEachMetricAndNullForThoseOfOthers) {
+  DeployReport report = sample_report();
+  auto segmentation = *SegmentationMetrics::create({"other", "road"});
+  ASSERT_TRUE(segmentation
+                  .add(Tensor::from<std::int32_t>({1, 1, 4}, {0, 1, 1, 1}),
+                       std::vector{Tensor::from<std::uint8_t>({1, 4}, {0, 0, 1, 255})})
+                  .ok());
+  report.runs[0].accuracy = summarize_accuracy(segmentation);
+  auto detection = *DetectionMetrics::create({"car", "bus"});
+  const LabelledBox car{{0, 0, 9, 9}, 0, false};
+  ASSERT_TRUE(detection.add(std::vector{Detection{car.box, 0, 0.9}}, std::vector{car}).ok());
+  report.runs[1].accuracy = summarize_accuracy(detection);
+  AgreementMetrics agreement;
+  agreement.add(0.9);
+  agreement.add(0.7);
+  report.runs[2].accuracy = summarize_accuracy(agreement, "b.png");
+  const json runs = json::parse(render_json(report))["runs"];
+  const json& maps = runs[0]["accuracy"];
+  EXPECT_EQ(maps["metric"], "mean_iou");
+  EXPECT_EQ(maps["name"], "mean IoU");
+  EXPECT_DOUBLE_EQ(maps["value"], 0.5);
+  EXPECT_DOUBLE_EQ(maps["pixel_accuracy"], 2.0 / 3);
+  EXPECT_DOUBLE_EQ(maps["classes"][1]["iou"], 0.5);
+  EXPECT_EQ(maps["classes"][0]["samples"], 2);
+  EXPECT_EQ(maps["confusion"], json::parse("[[1, 1], [0, 1]]"));
+  EXPECT_TRUE(maps["balanced_accuracy"].is_null());
+  EXPECT_TRUE(maps["classes"][0]["ap"].is_null());
+  const json& boxes = runs[1]["accuracy"];
+  EXPECT_EQ(boxes["metric"], "map");
+  EXPECT_DOUBLE_EQ(boxes["map50"], 1);
+  EXPECT_DOUBLE_EQ(boxes["classes"][0]["ap"], 1);
+  EXPECT_TRUE(boxes["classes"][1]["ap"].is_null()) << "no bus is labelled";
+  EXPECT_TRUE(boxes["classes"][0]["recall"].is_null());
+  const json& agreed = runs[2]["accuracy"];
+  EXPECT_EQ(agreed["name"], "agreement");
+  EXPECT_DOUBLE_EQ(agreed["value"], 0.7);
+  EXPECT_DOUBLE_EQ(agreed["mean_agreement"], 0.8);
+  EXPECT_EQ(agreed["worst_sample"], "b.png");
+  EXPECT_EQ(runs[3]["accuracy"]["name"], "top-1");
+}
+
 TEST(ReportJson, HoldsWhatTheStructsHold) {
   const DeployReport report = sample_report();
   const json parsed = json::parse(render_json(report));

@@ -35,6 +35,7 @@ TEST(AcceptanceTest, DropsAreAgainstTheOriginal) {
   Contract contract;
   contract.acceptance.fp32_drop = 0.01;
   contract.acceptance.int8_drop = 0.02;
+  contract.evaluation.emplace().metric = EvaluationMetric::kMeanIou;
   const std::vector<VariantMeasurements> variants{variant("original", 0.95), variant("fp32", 0.949),
                                                   variant("int8", 0.92)};
   const auto criteria = check_acceptance(contract, variants);
@@ -47,7 +48,7 @@ TEST(AcceptanceTest, DropsAreAgainstTheOriginal) {
   EXPECT_EQ(status.error().code, ErrorCode::kAcceptance);
   EXPECT_EQ(exit_code(status.error().code), 5);
   EXPECT_THAT(status.error().message,
-              HasSubstr("int8_drop is 3.000 %; at most 2.000 % is asked (int8 on openvino)"));
+              HasSubstr("int8_drop (mean IoU) is 3.000 %; at most 2.000 % is asked (int8 on openvino)"));
   EXPECT_THAT(status.error().message, testing::Not(HasSubstr("fp32_drop")));
 }
 

@@ -49,6 +49,13 @@ reference:
   max_relative_error: 1%
 )";
 
+/// Each pixel is scored for three classes; the classes are red, green and blue.
+constexpr const char* kPixelModel = R"(
+  <ir_version: 8, opset_import: ["" : 17]>
+  pixels (float[batch, 3, 4, 4] picture) => (float[batch, 3, 2, 2] scores) {
+    scores = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (picture)
+  })";
+
 std::string with_batch(std::string text, const std::string& batch) {
   for (std::size_t at = text.find("BATCH"); at != std::string::npos; at = text.find("BATCH"))
     text.replace(at, 5, batch);
@@ -85,9 +92,10 @@ class EvaluateTest : public testing::Test {
     return *std::move(contract);
   }
 
-  static std::unique_ptr<Executable> compile(const std::string& target, const std::string& batch) {
+  static std::unique_ptr<Executable> compile(const std::string& target, const std::string& batch,
+                                             const std::string& model = kColourModel) {
     auto executable =
-        (*find_target(target))->compile(test::model_of(with_batch(kColourModel, batch)), {}, no_progress());
+        (*find_target(target))->compile(test::model_of(with_batch(model, batch)), {}, no_progress());
     EXPECT_TRUE(executable.ok()) << executable.error().str();
     return *std::move(executable);
   }
@@ -103,17 +111,16 @@ class EvaluateTest : public testing::Test {
   }
 
   static void expect_right(const Evaluation& evaluation) {
-    EXPECT_EQ(evaluation.metrics.samples(), 5);
-    EXPECT_DOUBLE_EQ(evaluation.metrics.accuracy(), 0.8);
-    EXPECT_DOUBLE_EQ(evaluation.metrics.recall(0), 0.5);
-    EXPECT_THAT(evaluation.metrics.confusion(),
+    EXPECT_EQ(evaluation.score.samples, 5);
+    EXPECT_DOUBLE_EQ(evaluation.score.value, 0.8);
+    EXPECT_THAT(evaluation.score.per_sample, ElementsAre(1, 1, 1, 1, 0));
+    EXPECT_DOUBLE_EQ(evaluation.score.classification->recall(0), 0.5);
+    EXPECT_THAT(evaluation.score.classification->confusion(),
                 ElementsAre(ElementsAre(1, 1, 0), ElementsAre(0, 2, 0), ElementsAre(0, 0, 1)));
     std::vector<std::string> names;
     std::vector<int> predicted;
-    for (const Prediction& prediction : evaluation.predictions) {
-      names.push_back(prediction.item.path.filename());
-      predicted.push_back(prediction.predicted);
-    }
+    for (const DataItem& item : evaluation.items) names.push_back(item.path.filename());
+    for (const Prediction& prediction : evaluation.predictions) predicted.push_back(prediction.predicted);
     EXPECT_THAT(names, ElementsAre("e.png", "c.png", "d.png", "a.png", "b.png"));
     EXPECT_THAT(predicted, ElementsAre(2, 1, 1, 0, 1));
     // softmax(0, 10, 0)
@@ -157,7 +164,8 @@ TEST_F(EvaluateTest, SeveralExecutablesSeeTheSamePictures) {
   const auto evaluations = evaluate(executables, contract, *dataset, {}, no_progress());
   ASSERT_TRUE(evaluations.ok()) << evaluations.error().str();
   expect_right((*evaluations)[0]);
-  EXPECT_EQ((*evaluations)[1].metrics.correct(), 2) << "scores of zero all mean the first class";
+  EXPECT_EQ((*evaluations)[1].score.classification->correct(), 2)
+      << "scores of zero all mean the first class";
 }
 
 TEST_F(EvaluateTest, NeedsLabelsAndAKnownOutput) {
@@ -173,6 +181,54 @@ TEST_F(EvaluateTest, NeedsLabelsAndAKnownOutput) {
   const auto unlabelled = evaluate_one(*executable, contract, 1);
   ASSERT_FALSE(unlabelled.ok());
   EXPECT_EQ(unlabelled.error().code, ErrorCode::kUsage);
+}
+
+TEST_F(EvaluateTest, AgreementIsWithTheFirstOrWithANamedExecutable) {
+  Contract contract = contract_of("batch");
+  contract.evaluation_data->labels = LabelSource::kNone;
+  contract.evaluation->metric = EvaluationMetric::kAgreement;
+  const auto dataset = Dataset::open(contract, *contract.evaluation_data);
+  ASSERT_TRUE(dataset.ok());
+  const std::string target = test::computing_targets().front();
+  std::string nine = kColourModel;
+  nine.replace(nine.find("{10}"), 4, "{9}");
+  const auto ten_times = compile(target, "batch");
+  const auto nine_times = compile(target, "batch", nine);
+  Executable* const both[] = {ten_times.get(), nine_times.get()};
+  const auto scored = evaluate(both, contract, *dataset, {}, no_progress());
+  ASSERT_TRUE(scored.ok()) << scored.error().str();
+  EXPECT_DOUBLE_EQ((*scored)[0].score.value, 1);
+  EXPECT_NEAR((*scored)[1].score.value, 0.99, 1e-5);  // 1 - (1 / 10)²
+  EXPECT_EQ((*scored)[1].score.per_sample.size(), 5U);
+  EXPECT_TRUE((*scored)[1].predictions.empty());
+  Executable* const one[] = {ten_times.get()};
+  const auto against = evaluate(one, contract, *dataset, {}, no_progress(), nine_times.get());
+  ASSERT_TRUE(against.ok()) << against.error().str();
+  ASSERT_EQ(against->size(), 1U);
+  EXPECT_NEAR(against->front().score.value, 1 - 1.0 / 81, 1e-5);
+}
+
+TEST_F(EvaluateTest, CountsPixelsAgainstLabelMapsOfThePictures) {
+  Contract contract = contract_of("batch");
+  contract.evaluation->metric = EvaluationMetric::kMeanIou;
+  contract.evaluation_data->labels = LabelSource::kMasks;
+  contract.evaluation_data->truth = folder / "masks";
+  const auto add_mask = [&](const std::string& name, int label) {
+    std::filesystem::create_directories((folder / "masks" / name).parent_path());
+    ASSERT_TRUE(cv::imwrite((folder / "masks" / name).string(), cv::Mat(6, 6, CV_8UC1, cv::Scalar(label))));
+  };
+  add_mask("red/a.png", 0);
+  add_mask("red/b.png", 0);  // looks green
+  add_mask("green/c.png", 1);
+  add_mask("green/d.png", 255);
+  add_mask("blue/e.png", 2);
+  const auto executable = compile(test::computing_targets().front(), "batch", kPixelModel);
+  const auto evaluation = evaluate_one(*executable, contract, 2);
+  ASSERT_TRUE(evaluation.ok()) << evaluation.error().str();
+  // Of 4 pixels a picture: red 4 right of 8, green 4 right with 4 wrongly said, blue 4 of 4.
+  EXPECT_EQ(evaluation->score.segmentation->pixels(), 16);
+  EXPECT_DOUBLE_EQ(evaluation->score.value, (0.5 + 0.5 + 1) / 3);
+  EXPECT_THAT(evaluation->score.per_sample, ElementsAre(1, 1, 1, 1, 0));
 }
 
 TEST_F(EvaluateTest, AgreesWithAReferenceAndFindsTheWorstPicture) {

@@ -82,8 +82,8 @@ TEST_F(TrafficLightTest, TellsNineLightsInTenApartOnEveryTarget) {
   ASSERT_TRUE(evaluations.ok()) << evaluations.error().str();
   for (const Evaluation& evaluation : *evaluations) {
     EXPECT_EQ(evaluation.predictions.size(), dataset->size());
-    EXPECT_GT(evaluation.metrics.accuracy(), 0.9);
-    EXPECT_EQ(evaluation.metrics.correct(), evaluations->front().metrics.correct());
+    EXPECT_GT(evaluation.score.value, 0.9);
+    EXPECT_EQ(evaluation.score.value, evaluations->front().score.value);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "deploy/deploy.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -29,14 +30,17 @@ std::string format_value(double value, const std::string& unit) {
 }
 
 void print_runs(Output& output, const report::DeployReport& report) {
-  Table table({{"variant"},
-               {"target"},
-               {"accuracy", Table::Align::kRight},
-               {"p50", Table::Align::kRight},
-               {"p99", Table::Align::kRight},
-               {"samples/s", Table::Align::kRight},
-               {"peak memory", Table::Align::kRight},
-               {""}});
+  const auto evaluated = std::find_if(report.runs.begin(), report.runs.end(),
+                                      [](const report::RunResult& run) { return run.accuracy.has_value(); });
+  Table table(
+      {{"variant"},
+       {"target"},
+       {evaluated == report.runs.end() ? "accuracy" : evaluated->accuracy->name, Table::Align::kRight},
+       {"p50", Table::Align::kRight},
+       {"p99", Table::Align::kRight},
+       {"samples/s", Table::Align::kRight},
+       {"peak memory", Table::Align::kRight},
+       {""}});
   for (const report::RunResult& run : report.runs) {
     const auto time = [&](auto member) {
       return run.latency ? format_time(static_cast<double>((*run.latency).*member)) : std::string("-");
@@ -60,8 +64,8 @@ void print_acceptance(Output& output, const report::DeployReport& report) {
                {"measured", Table::Align::kRight},
                {""}});
   for (const report::AcceptanceRow& row : report.acceptance) {
-    table.add({row.criterion, row.target, row.variant,
-               (row.bound == "at_least" ? ">= " : "<= ") + format_value(row.limit, row.unit),
+    table.add({row.metric.empty() ? row.criterion : row.criterion + " (" + row.metric + ")", row.target,
+               row.variant, (row.bound == "at_least" ? ">= " : "<= ") + format_value(row.limit, row.unit),
                row.measured ? format_value(*row.measured, row.unit) : "not measured",
                row.passed ? "pass" : "FAIL"});
   }

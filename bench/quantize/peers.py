@@ -33,35 +33,34 @@ def nncf_quantize(case, output, samples, preset):
 
 
 def nncf_accuracy_control(case, output, samples, max_drop):
-    """NNCF's search for what must stay in float: the metric on the whole evaluation data may fall by `max_drop` points."""
+    """NNCF's search for what must stay in float: the metric may fall by `max_drop` points."""
     import nncf
-    import numpy
     import openvino
     nncf.set_log_level(logging.ERROR)
     model = openvino.Core().read_model(str(case.model))
     model.reshape(openvino.PartialShape([1, 3, *case.size]))
-    files = {"calibration": case.calibration_files(samples)}
-    evaluations = 0
+    calls = []
 
-    def validate(compiled, _):
-        nonlocal evaluations
-        evaluations += 1
+    def validate(compiled, files):
         request = compiled.create_infer_request()
 
         def predict(sample):
             request.infer({0: sample})
-            return numpy.array(request.get_output_tensor(0).data)
-        return case.score(predict)["metric"] / 100, None
-    calibration = nncf.Dataset(files["calibration"], case.sample)
+            return request.get_output_tensor(0).data
+        calls.append(list(files))
+        return case.score(predict, calls[-1])["metric"] / 100, None
+    calibration = nncf.Dataset(case.calibration_files(samples), case.sample)
+    validation = nncf.Dataset(case.evaluation_files())
     start = time.perf_counter()
-    quantized = nncf.quantize_with_accuracy_control(
-        model, calibration, nncf.Dataset([None]), validation_fn=validate, max_drop=max_drop / 100, subset_size=samples)
+    quantized = nncf.quantize_with_accuracy_control(model, calibration, validation, validation_fn=validate,
+                                                    max_drop=max_drop / 100, subset_size=samples)
     seconds = time.perf_counter() - start
     openvino.save_model(quantized, str(output), compress_to_fp16=False)
-    return {"seconds": seconds, "evaluations": evaluations}
+    return {"seconds": seconds, "evaluations": len(calls), "evaluated_pictures": sum(map(len, calls))}
 
 
 def ort_quantize(case, output, samples, method):
+    import onnx
     from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):
@@ -73,8 +72,9 @@ def ort_quantize(case, output, samples, method):
     logging.disable(logging.WARNING)
     prepared = output.with_suffix(".prepared.onnx")
     quantization.quant_pre_process(str(case.model), str(prepared), skip_symbolic_shape=True)
+    opset = next(o.version for o in onnx.load(prepared).opset_import if o.domain in ("", "ai.onnx"))
     start = time.perf_counter()
-    quantization.quantize_static(str(prepared), str(output), Reader(), per_channel=True, calibrate_method=method,
+    quantization.quantize_static(str(prepared), str(output), Reader(), per_channel=opset >= 13,  # below, Q/DQ has no axis calibrate_method=method,
                                  activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
     return {"seconds": time.perf_counter() - start}
 
@@ -97,7 +97,7 @@ def main():
         from onnxruntime.quantization import CalibrationMethod
         result = ort_quantize(case, args.output, args.samples,
                               CalibrationMethod.Entropy if args.tool == "ort-entropy" else CalibrationMethod.MinMax)
-    json.dump({**result, "samples": args.samples, "peak_bytes": peak_bytes()}, printed)
+    json.dump({**result, "samples": len(case.calibration_files(args.samples)), "peak_bytes": peak_bytes()}, printed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws the road pictures of this example, with the class of each pixel.
 
-    python generate.py DIR [--calibration 300] [--test 200]
+    python generate.py DIR [--calibration 500] [--test 200]
 
 writes DIR/calibration/NNNN.png, DIR/test/NNNN.png (RGB, 128 high, 256 wide) and the masks DIR/test_masks/NNNN.png (8-bit gray, a
 pixel's value is its class). Needs numpy only. The picture of a split and a number is always the same; the splits share none.
@@ -172,7 +172,7 @@ def write_png(path, pixels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--calibration", type=int, default=300, help="pictures of that split")
+    parser.add_argument("--calibration", type=int, default=500, help="pictures of that split")
     parser.add_argument("--test", type=int, default=200, help="pictures of that split, with masks")
     args = parser.parse_args()
     for split, count in (("calibration", args.calibration), ("test", args.test)):

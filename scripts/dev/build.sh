@@ -80,23 +80,40 @@ demo_data() {
   make_dir "$data" fill_demo_data
 }
 
-demo() {
+fill_road_data() { # TMP
+  "$(python_dir case)/bin/python" -B examples/road_segmentation/generate.py "$1"
+}
+
+# The generated pictures of the second example: build/demo/data/road_segmentation/{calibration,test,test_masks}.
+road_data() {
+  local data=$ROOT/build/demo/data/road_segmentation
+  [[ ! -d $data ]] || return 0
+  make_python case "Python packages for the road pictures (numpy; 40 MB download)"
+  step "about to draw 700 road pictures in $data (a minute)"
+  mkdir -p "$(dirname "$data")"
+  make_dir "$data" fill_road_data
+}
+
+demo() { # [EXAMPLE] [ARG…]
+  local example=traffic_light
+  case ${1:-} in traffic_light | road_segmentation) example=$1 && shift ;; esac
   build release tarmac
-  with_cache_lock demo_data
-  build/release/bin/tarmac deploy examples/traffic_light/deploy.yaml -o build/demo/traffic_light "$@"
+  if [[ $example == traffic_light ]]; then with_cache_lock demo_data; else with_cache_lock road_data; fi
+  build/release/bin/tarmac deploy "examples/$example/deploy.yaml" -o "build/demo/$example" "$@"
 }
 
 # As make_python: an environment cannot be renamed, so a link to it says that it is complete.
-make_bench_python() { # FOLDER
+make_bench_python() { # FOLDER REQUIREMENTS LABEL
   [[ -e $1 ]] && return
-  step "about to install the benchmarks' peers and PyTorch in $1 (6 GB)"
+  step "about to install $3 in $1"
   python3 -m venv --clear "$1.env"
-  "$1.env/bin/python" -m pip install -q --disable-pip-version-check -r bench/requirements.txt >&2
+  "$1.env/bin/python" -m pip install -q --disable-pip-version-check -r "$2" >&2
   ln -sfn "$1.env" "$1"
 }
 
 # A benchmark is a folder bench/NAME with an executable `run`. It gets the release build's folder as BUILD, a Python with
-# bench/requirements.txt as BENCH_PYTHON, and a folder for models that it makes as BENCH_MODELS.
+# bench/requirements.txt as BENCH_PYTHON, and a folder for models that it makes as BENCH_MODELS. One with bench/NAME/requirements.txt
+# also gets a Python with those as BENCH_PEERS, and the examples' data as BENCH_DATA.
 bench() { # [NAME [ARG…]]
   local name=${1:-} available=""
   [[ ! -d bench ]] || available=$(find bench -mindepth 2 -maxdepth 2 -name run -executable -printf '%h\n' | xargs -r -n1 basename | sort)
@@ -107,9 +124,16 @@ bench() { # [NAME [ARG…]]
   [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none}"
   shift
   build release tarmac ops_bench
-  local python models
+  local python peers models own=bench/$name/requirements.txt
   python=$CACHE/bench-python-$({ cat bench/requirements.txt && python3 --version; } | short_hash)
   models=$CACHE/bench-models-$(cat bench/requirements.txt bench/models/*.py | short_hash)
-  with_cache_lock make_bench_python "$python"
+  with_cache_lock make_bench_python "$python" bench/requirements.txt "the benchmarks' peers and PyTorch (6 GB)"
+  if [[ -f $own ]]; then
+    peers=$CACHE/bench-$name-python-$({ cat "$own" && python3 --version; } | short_hash)
+    with_cache_lock make_bench_python "$peers" "$own" "the peers of bench/$name (1 GB)"
+    with_cache_lock demo_data
+    with_cache_lock road_data
+    export BENCH_PEERS=$peers/bin/python BENCH_DATA=$ROOT/build/demo/data
+  fi
   BUILD=$ROOT/build/release BENCH_PYTHON=$python/bin/python BENCH_MODELS=$models "$ROOT/bench/$name/run" "$@"
 }

@@ -188,9 +188,16 @@ struct TargetSpec {
 enum class PrecisionMode { kFp32, kInt8 };
 /// How ranges of activations come from what was seen; see docs/contract.md.
 enum class CalibrationMethod { kMinMax, kMovingAverage, kEntropy, kPercentile, kMse };
+/// How INT8 is made; docs/quantization.md.
 struct PrecisionSpec {
   PrecisionMode mode = PrecisionMode::kFp32;
   CalibrationMethod method = CalibrationMethod::kMinMax;
+  bool equalize = true;            ///< Scale channels so that one scale a tensor serves them all.
+  bool bias_correction = true;     ///< Take the mean of what rounding does to results into biases.
+  bool adaptive_rounding = false;  ///< Round weights by what it does to results.
+  /// Keep groups of nodes in float until the metric (else worst agreement) drops no further; 0.01 is one
+  /// percentage point. Absent: all in INT8.
+  std::optional<double> max_drop;
 };
 
 /// Concrete shapes an input will see; every size of `opt` lies between those of `min` and `max`.

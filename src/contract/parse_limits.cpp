@@ -101,17 +101,32 @@ Result<std::vector<TargetSpec>> parse_targets(const Field& field) {
 }
 
 Result<PrecisionSpec> parse_precision(const Field& field, const Contract& contract) {
-  TARMAC_CHECK_OK(field.allow_keys({"mode", "method"}));
+  TARMAC_CHECK_OK(
+      field.allow_keys({"mode", "method", "equalize", "bias_correction", "adaptive_rounding", "max_drop"}));
   PrecisionSpec precision;
   TARMAC_TRY(const Field mode, field.require("mode"));
   TARMAC_TRY(precision.mode, mode.choice(kPrecisionWords));
   if (precision.mode == PrecisionMode::kInt8 && !contract.calibration) {
     return mode.error("int8 needs data.calibration, which is missing");
   }
+  if (precision.mode != PrecisionMode::kInt8) {
+    for (const char* key : {"method", "equalize", "bias_correction", "adaptive_rounding", "max_drop"}) {
+      if (const auto found = field.find(key))
+        return found->error(std::string(key) + " belongs to mode int8; remove it");
+    }
+  }
   if (const auto method = field.find("method")) {
-    if (precision.mode != PrecisionMode::kInt8)
-      return method->error("method belongs to mode int8; remove it");
     TARMAC_TRY(precision.method, method->choice(kMethodWords));
+  }
+  for (const auto& [key, flag] :
+       {std::pair("equalize", &precision.equalize), std::pair("bias_correction", &precision.bias_correction),
+        std::pair("adaptive_rounding", &precision.adaptive_rounding)}) {
+    if (const auto found = field.find(key)) {
+      TARMAC_TRY(*flag, found->boolean());
+    }
+  }
+  if (const auto drop = field.find("max_drop")) {
+    TARMAC_TRY(precision.max_drop, drop->percent());
   }
   return precision;
 }

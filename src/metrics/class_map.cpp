@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "tensor/codec.h"
@@ -54,7 +55,13 @@ Result<ClassMap> class_map(const Tensor& scores, double threshold) {
                           std::string(to_string(scores.dtype())) + " " + to_string(shape));
   }
   if (classes_already) return from_classes(scores);
-  TARMAC_TRY(const std::vector<float> values, to_floats(scores));
+  std::vector<float> converted;
+  TARMAC_TRY(const Tensor aligned, scores.aligned());
+  if (scores.dtype() != DType::kFloat32) {
+    TARMAC_TRY(converted, to_floats(scores));
+  }
+  const auto values =
+      scores.dtype() == DType::kFloat32 ? aligned.data<float>() : std::span<const float>(converted);
   ClassMap map;
   map.shape = shape;
   map.shape.erase(map.shape.begin() + 1);

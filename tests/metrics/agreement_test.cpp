@@ -24,6 +24,10 @@ TEST(Agreement, OfValuesIsTheShareOfPowerThatIsReproduced) {
   EXPECT_DOUBLE_EQ(expect_ok(agreement_of_values(row({0, 0}), row({0, 1}))), 0);
   EXPECT_DOUBLE_EQ(expect_ok(agreement_of_values(row({1, kNan}), row({1, kNan}))), 1);
   EXPECT_DOUBLE_EQ(expect_ok(agreement_of_values(row({1, 1}), row({1, kNan}))), 0);
+  const float huge = std::numeric_limits<float>::max();
+  EXPECT_NEAR(expect_ok(agreement_of_values(row({huge, 0}), row({0.9F * huge, 0}))), 0.99, 1e-6);
+  const Tensor doubles = Tensor::from<double>({1, 2}, {3, 4});
+  EXPECT_NEAR(expect_ok(agreement_of_values(doubles, row({3, 3}))), 1 - 1.0 / 25, 1e-12);
   expect_error(agreement_of_values(row({1, 1}), row({1})), ErrorCode::kInvalidInput);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace tarmac {
 namespace {
@@ -102,6 +103,8 @@ double sum_of_errors(std::vector<Tile>& tiles, const std::vector<float>& scale,
   return sum;
 }
 
+double sum(const std::vector<double>& errors) { return std::accumulate(errors.begin(), errors.end(), 0.0); }
+
 double relative(double error, double energy) { return energy > 0 ? std::sqrt(error / energy) : 0.0; }
 
 }  // namespace
@@ -126,26 +129,23 @@ AwareChoice choose_scale(const ActivationProfile& profile, const std::vector<Pro
     energies.push_back(energy);
   }
   AwareChoice best;
-  best.matrices.resize(matrices.size());
-  double least = std::numeric_limits<double>::infinity();
   std::vector<double> nearest;
+  std::vector<double> least;
   for (int step = 0; step < (may_scale ? kAlphas : 1); ++step) {
     const std::vector<float> scale = scale_for(profile, step / 10.0);
-    const std::vector<float> weights = importance(profile, scale);
-    std::vector<AwareChoice::Figures> figures;
-    double sum = 0;
-    for (std::size_t i = 0; i < matrices.size(); ++i) {
-      const double plain = sum_of_errors(tiles[i], scale, {});
-      const double narrowed = sum_of_errors(tiles[i], scale, weights);
-      if (step == 0) nearest.push_back(plain);
-      const double error = std::min(plain, narrowed);
-      figures.push_back({narrowed < plain, relative(nearest[i], energies[i]), relative(error, energies[i])});
-      sum += error;
-    }
-    if (sum >= least) continue;
-    least = sum;
-    best.matrices = std::move(figures);
+    std::vector<double> errors;
+    for (std::vector<Tile>& some : tiles) errors.push_back(sum_of_errors(some, scale, {}));
+    if (step == 0) nearest = errors;
+    if (step > 0 && sum(errors) >= sum(least)) continue;
+    least = std::move(errors);
     best.scale = step == 0 ? std::vector<float>() : scale;
+  }
+  const std::vector<float> scale = best.scale.empty() ? scale_for(profile, 0) : best.scale;
+  const std::vector<float> weights = importance(profile, scale);
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    const double narrowed = sum_of_errors(tiles[i], scale, weights);
+    best.matrices.push_back({narrowed < least[i], relative(nearest[i], energies[i]),
+                             relative(std::min(narrowed, least[i]), energies[i])});
   }
   return best;
 }

@@ -64,7 +64,7 @@ inline Tensors run_on(Target& target, const Model& what, const Tensors& inputs,
   return outputs;
 }
 
-/// The operators that ONNX Runtime runs the model with, after its own rewriting.
+/// The kernels that ONNX Runtime runs the model with, after its own rewriting.
 inline std::multiset<std::string> kernels(const Model& what, const Tensors& inputs) {
   CompileOptions options;
   options.profile = true;
@@ -74,7 +74,7 @@ inline std::multiset<std::string> kernels(const Model& what, const Tensors& inpu
   for (const auto& [name, tensor] : inputs) expect_ok(context->set_input(name, tensor));
   expect_ok(context->run());
   std::multiset<std::string> found;
-  for (const NodeTime& time : expect_ok(context->profile())) found.insert(time.op_type);
+  for (const NodeTime& time : expect_ok(context->profile())) found.insert(time.kernel.substr(0, time.kernel.find(' ')));
   return found;
 }
 

@@ -66,8 +66,8 @@ std::vector<RewrittenNode> ToQOperator::report;
 
 INSTANTIATE_TEST_SUITE_P(Forms, ToQOperator,
                          testing::Values(ActivationForm::kAsymmetric, ActivationForm::kSigned),
-                         [](const auto& info) {
-                           return info.param == ActivationForm::kAsymmetric ? "Asymmetric" : "Signed";
+                         [](const auto& form) {
+                           return form.param == ActivationForm::kAsymmetric ? "Asymmetric" : "Signed";
                          });
 
 TEST_P(ToQOperator, OneConvolutionIsWithinOneStep) {
@@ -104,8 +104,8 @@ TEST_P(ToQOperator, AResidualNetworkHasNoFloatNodeInside) {
   const Model qdq = quantized(before, inputs, GetParam());
   // A step here and there adds up over eight roundings.
   const Model converted = expect_same(qdq, inputs, last_step(qdq), 3);
-  for (const RewrittenNode& row : report) {
-    if (GetParam() == ActivationForm::kAsymmetric) EXPECT_EQ(row.reason, "") << row.node << ' ' << row.op_type;
+  if (GetParam() == ActivationForm::kAsymmetric) {
+    for (const RewrittenNode& row : report) EXPECT_EQ(row.reason, "") << row.node << ' ' << row.op_type;
   }
   EXPECT_EQ(count_ops(converted, "QLinearAveragePool"), count_ops(qdq, "AveragePool"));
   EXPECT_EQ(count_ops(converted, "QGemm"), 1U);
@@ -140,7 +140,7 @@ Model between_roundings(const std::string& node, const std::string& more = {}, f
                        {"t", Tensor::from<float>({}, std::vector{result_scale})}});
 }
 
-using ToQOperatorNode = ToQOperator;
+class ToQOperatorNode : public ToQOperator {};
 INSTANTIATE_TEST_SUITE_P(Forms, ToQOperatorNode, testing::Values(ActivationForm::kAsymmetric));
 
 TEST_P(ToQOperatorNode, ElementwiseAndPoolingOperators) {

@@ -118,11 +118,15 @@ Status quantize(const QuantizeArgs& args, Run& run) {
   if (args.data.given()) {
     TARMAC_TRY(data, OpenData::open(args.data, model));
   }
-  OptimizeOptions options;
-  if (model.opset() < args.storage.opset(args.mode)) options.opset = args.storage.opset(args.mode);
-  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, options, targets, run.progress));
+  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, targets, run.progress));
   run.output.json()["mode"] = args.mode;
   run.output.json()["optimize"] = to_json(optimized);
+  if (model.opset() < args.storage.opset(args.mode)) {
+    OptimizeOptions raise;
+    raise.opset = args.storage.opset(args.mode);
+    TARMAC_TRY(const OptimizeReport raised, optimize_model(model, raise, targets, run.progress));
+    run.output.json()["raise_opset"] = to_json(raised);
+  }
   const Model before = clone_model(model);
   if (args.mode == "static") {
     const FusionGroups groups =

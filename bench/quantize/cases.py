@@ -67,9 +67,9 @@ class Case:
                  f"      - normalize: {{scale: 1/255, mean: {self.mean}, std: {self.std}}}",
                  "data:", f"  calibration: {{folder: {self.calibration}, samples: {samples}}}"]
         if judged:
-            truth = "labels: from_folder" if self.metric == "top1" else f"masks: {self.evaluation}_masks"
-            lines += [f"  evaluation: {{folder: {self.evaluation}, {truth}}}", f"labels: [{', '.join(self.labels)}]",
-                      f"evaluation: {{metric: {self.metric}}}"]
+            truth = {"top1": ", labels: from_folder", "miou": f", masks: {self.evaluation}_masks", "agreement": ""}[self.metric]
+            lines += [f"  evaluation: {{folder: {self.evaluation}{truth}}}", f"evaluation: {{metric: {self.metric}}}"]
+            lines += [f"labels: [{', '.join(self.labels)}]"] if self.labels else []
         return "\n".join(lines) + "\n"
 
     def evaluation_files(self):
@@ -97,13 +97,13 @@ class Case:
         return {"metric": 100 * float(iou[count.sum(1) > 0].mean()), "iou": dict(zip(self.labels, map(float, iou)))}
 
     def agreement(self, predict, files):
-        """With the float model: 1 - |a - r| / |r| (Euclidean) averaged over pictures and at its worst, and the F1 of detections."""
+        """With the float model: 1 - |a - r|^2 / |r|^2 (as the contract's metric), its mean and worst, and the F1 of detections."""
         reference = engines.OpenVino(self.model, [1, 3, *self.size])
         agreements, matched, count = [], 0, 0
         for path in files:
             for sample in (self.sample(path), np.ascontiguousarray(self.sample(path)[..., ::-1])):
                 found, wanted = np.array(predict(sample)), np.array(reference.predict(sample))
-                agreements.append(1 - float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted)))
+                agreements.append(max(0, 1 - float(np.square(found - wanted).sum() / np.square(wanted).sum())))
                 found, wanted = fastestdet.detections(found), fastestdet.detections(wanted)
                 matched, count = matched + fastestdet.matches(found, wanted), count + len(found) + len(wanted)
         return {"metric": 100 * float(np.mean(agreements)), "worst": 100 * min(agreements), "f1": 200 * matched / max(count, 1)}

@@ -43,7 +43,7 @@ class Bench:
                    "--contract", contract, "--samples", samples, "--target", target, *options, *self.args.tarmac_options.split()]
         try:
             return output, measure.run(command)
-        except RuntimeError as failed:
+        except (RuntimeError, subprocess.CalledProcessError) as failed:
             print(failed, file=sys.stderr)
             return output, {"error": str(failed).strip().splitlines()[-1]}
 

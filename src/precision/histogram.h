@@ -39,7 +39,8 @@ class Histogram {
  private:
   void widen_to(int exponent);
   void include(float low, float high);
-  void count_chunk(std::span<const float> values);
+  void count_chunk(std::span<const float> values, std::span<std::uint32_t> tables);
+  void flush(std::span<std::uint32_t> tables);
 
   int exponent_ = kLowestExponent;
   std::uint64_t count_ = 0;

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "precision/extremes.h"
 #include "precision/histogram_kernels.h"
 
 namespace tarmac {
@@ -75,17 +74,18 @@ void Histogram::flush(std::span<std::uint32_t> tables) {
   std::fill(tables.begin(), tables.end(), 0);
 }
 
-void Histogram::add(std::span<const float> values) {
-  if (values.empty()) return;
+Extremes Histogram::add(std::span<const float> values) {
+  assert(!values.empty());
   if (bins_.empty()) bins_.assign(kAll, 0);
   std::vector<std::uint32_t> tables(values.size() < kWorthTables ? 0 : 2 * kAll);
   std::size_t in_tables = 0;
+  Extremes all{values.front(), values.front(), true};
   while (!values.empty()) {
     const auto chunk = values.first(std::min(values.size(), kChunk));
     values = values.subspan(chunk.size());
     const auto [low, high, finite] = extremes_of(chunk);
-    assert(finite);
-    static_cast<void>(finite);
+    all = {std::min(all.low, low), std::max(all.high, high), finite};
+    if (!finite) return all;
     const int exponent = exponent_for(std::max(std::fabs(low), std::fabs(high)));
     if (!tables.empty() && (exponent > exponent_ || in_tables + kChunk > kMostInTables)) {
       flush(tables);
@@ -98,6 +98,7 @@ void Histogram::add(std::span<const float> values) {
     in_tables += chunk.size();
   }
   if (!tables.empty()) flush(tables);
+  return all;
 }
 
 void Histogram::merge(const Histogram& other) {

@@ -16,7 +16,11 @@ set_property(TARGET opencv_imgproc PROPERTY INTERFACE_LINK_LIBRARIES opencv_core
 set_property(TARGET opencv_imgcodecs PROPERTY INTERFACE_LINK_LIBRARIES opencv_imgproc)
 set_property(TARGET opencv_videoio PROPERTY INTERFACE_LINK_LIBRARIES opencv_imgcodecs)
 
-# The codecs are loaded by name when the first picture is read; see contract/picture_codecs.h.
-execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${TARMAC_OPENCV_imgcodecs} OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCH "SONAME +([^\n]+)" _ "${headers}")
-set(TARMAC_OPENCV_CODECS ${CMAKE_MATCH_1})
+# Codecs are loaded by name when the first picture or video is read; see contract/picture_codecs.h.
+function(tarmac_soname library result)
+  execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${library} OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCH "SONAME +([^\n]+)" _ "${headers}")
+  set(${result} ${CMAKE_MATCH_1} PARENT_SCOPE)
+endfunction()
+tarmac_soname(${TARMAC_OPENCV_imgcodecs} TARMAC_OPENCV_CODECS)
+tarmac_soname(${TARMAC_OPENCV_videoio} TARMAC_OPENCV_VIDEO)

@@ -118,6 +118,7 @@ enum class DataKind {
   kList,     ///< A text file: one picture a line, optionally a tab and its label; '#' begins a comment line.
   kTensors,  ///< .npz with one array an input, or .npy for a model with one input; samples along the first
              ///< axis.
+  kVideo,    ///< A video file, or all below a folder in the order of their paths; one sample a frame.
 };
 enum class LabelSource {
   kNone,
@@ -133,6 +134,7 @@ struct DataSource {
   std::filesystem::path root;  ///< What a list's lines are relative to; default: the list's folder.
   LabelSource labels = LabelSource::kNone;
   std::filesystem::path truth;          ///< The folder of label maps, or the COCO file.
+  std::int64_t stride = 1;              ///< Every how many frames of a video count.
   std::optional<std::int64_t> samples;  ///< Take this many, stratified by label; all when absent.
   std::uint64_t seed = 0;               ///< Which ones `samples` takes.
 };
@@ -157,6 +159,25 @@ struct DetectionOutputs {
   std::string classes;  ///< [N, K]: indices into Contract::labels.
   std::string count;    ///< [N]: how many of K are detections; empty: those with a score above 0.
 };
+/// How the data says where one drive ends and another begins. A video is always a scene of its own.
+enum class SceneSource {
+  kOne,      ///< All samples are one scene.
+  kFolders,  ///< Pictures that lie in one folder.
+  kColumn,   ///< Neighbours with the same text in the list's last column.
+  kArray,    ///< Neighbours with the same number in the .npz array "scenes".
+};
+/// An output that is an input of the next run.
+struct StateSpec {
+  std::string output;
+  std::string input;
+  std::filesystem::path first;  ///< .npy with what a scene begins with; empty: zeros.
+};
+/// Samples are frames in order; they are read one at a time.
+struct SequenceSpec {
+  SceneSource scenes = SceneSource::kOne;
+  std::vector<StateSpec> state;
+};
+
 struct EvaluationSpec {
   EvaluationMetric metric = EvaluationMetric::kTop1;
   /// Empty: the model has one output; for agreement every output, and the least of them counts.
@@ -226,6 +247,7 @@ struct Contract {
   std::vector<std::string> labels;  ///< Class names by index; may be empty.
   std::optional<DataSource> calibration;
   std::optional<DataSource> evaluation_data;
+  std::optional<SequenceSpec> sequence;  ///< Absent: samples are independent of each other.
   std::optional<EvaluationSpec> evaluation;
   std::optional<ReferenceSpec> reference;
   std::vector<TargetSpec> targets;  ///< At least one; "openvino" when the file names none.

@@ -4,30 +4,59 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "contract/describe.h"
 #include "graph/model_io.h"
+#include "precision/calibrate_dataset.h"
 
 namespace tarmac::cli {
 namespace {
 
-constexpr std::size_t kBatch = 8;
 constexpr std::uint64_t kMostFileBytes = std::uint64_t{1} << 30U;
 
-std::string preprocessing_digest(const OpenData* data) {
+/// Of what is done to the data on its way into the model: preprocessing, and what is carried between frames.
+Result<std::string> preprocessing_digest(const OpenData* data) {
   std::string text;
   if (data != nullptr) {
     for (const InputSpec& input : data->contract().inputs)
       text += input.is_picture() ? describe_preprocess(input) : "";
+    if (data->contract().sequence) {
+      for (const StateSpec& state : data->contract().sequence->state) {
+        text += "\nstate " + state.output + " > " + state.input;
+        if (state.first.empty()) continue;
+        TARMAC_TRY(const Sha256Digest first, sha256_file(state.first));
+        text += " from " + to_hex(first);
+      }
+    }
   }
   return to_hex(sha256(std::as_bytes(std::span(text))));
 }
 
+/// What people should know of the data and what was seen, in the log and the JSON.
+void warn(const CalibrationJob& job, const DatasetCalibration& done, Run& run) {
+  Json& json = run.output.json()["calibration"];
+  json["unreadable"] = Json::array();
+  for (const Error& error : done.unreadable) {
+    log(LogLevel::kWarning, "left out: " + error.str());
+    json["unreadable"].push_back(error.context);
+  }
+  json["missing_classes"] = missing_labels(job.data->contract(), job.data->dataset());
+  for (const std::string label : json["missing_classes"]) {
+    log(LogLevel::kWarning, job.data->path() + " has no sample of the class '" + label +
+                                "': what the model does with it is not in the ranges; add some");
+  }
+  json["constant_values"] = constant_values(done.found.statistics);
+  for (const std::string name : json["constant_values"]) {
+    log(LogLevel::kWarning, "'" + name +
+                                "' was the same number in all samples: its range says nothing of other data; "
+                                "check the preprocessing, or whether the model uses this branch");
+  }
+}
+
 Result<CalibrationRecord> observe(const CalibrationJob& job, CalibrationRecord record, const Shard& shard,
                                   Run& run) {
-  const auto of = [&](std::int64_t index) {
-    return static_cast<std::size_t>(static_cast<std::int64_t>(job.data->samples()) * index / shard.count);
-  };
-  if (!shard.whole()) job.data->keep(of(shard.index - 1), of(shard.index));
+  TARMAC_CHECK_OK(job.data->check_no_evaluation_data(run.progress));
+  if (!shard.whole()) job.data->keep_shard(shard.index, shard.count);
   if (job.data->samples() == 0) {
     return make_error(ErrorCode::kInvalidInput,
                       "shard " + job.args.shard + " holds no sample; take fewer shards");
@@ -35,16 +64,17 @@ Result<CalibrationRecord> observe(const CalibrationJob& job, CalibrationRecord r
   CalibrateOptions options;
   options.compile = job.options;
   // A file serves every method; without one, what the method needs will do.
-  options.histograms = !job.args.cache.empty() || needs_histogram(job.args.clipping().method);
-  TARMAC_TRY(const CalibrationSource batches, job.data->calibration_batches(kBatch));
-  run.progress.start("calibrate", job.data->batch_count(kBatch));
-  TARMAC_TRY(Calibration found, calibrate(job.model, job.values, job.target, options, batches, run.progress));
-  run.progress.finish();
+  options.observe.histograms = !job.args.cache.empty() || needs_histogram(job.args.clipping().method);
+  TARMAC_TRY(DatasetCalibration done,
+             calibrate_dataset(job.model, job.values, job.target, options, job.data->contract(),
+                               job.data->dataset(), job.args.batch, run.progress));
+  warn(job, done, run);
+  Calibration& found = done.found;
   record.samples = found.samples;
   record.shard_count = shard.count;
   record.shards = {shard.index};
-  record.histograms = options.histograms;
-  record.decay = options.decay;
+  record.histograms = options.observe.histograms;
+  record.decay = options.observe.decay;
   record.statistics = std::move(found.statistics);
   run.output.line("Calibrated on {} samples of {} with {} in {}: {} values",
                   format_count(static_cast<std::int64_t>(record.samples)), job.data->path(),
@@ -74,7 +104,7 @@ Result<CalibrationRecord> calibrate_model(const CalibrationJob& job, Run& run) {
   const bool is_there = !cache.empty() && std::filesystem::exists(cache, ignored);
   CalibrationRecord record;
   TARMAC_TRY(record.model_digest, model_digest(job.model));
-  record.preprocessing_digest = preprocessing_digest(job.data);
+  TARMAC_TRY(record.preprocessing_digest, preprocessing_digest(job.data));
   if (!cache.empty() && job.data != nullptr) {
     run.progress.start("hash the data", job.data->samples());
     TARMAC_TRY(record.data_digest, job.data->digest(run.progress));
@@ -87,7 +117,7 @@ Result<CalibrationRecord> calibrate_model(const CalibrationJob& job, Run& run) {
   if (is_there && shard.whole()) {
     TARMAC_TRY(CalibrationRecord found, read_calibration(cache));
     CalibrationNeeds needs{record.model_digest,        record.data_digest,       record.preprocessing_digest,
-                           job.args.clipping().method, CalibrateOptions().decay, job.values};
+                           job.args.clipping().method, ObserverOptions().decay, job.values};
     if (job.data == nullptr) {  // what the file says of its data is all there is
       needs.data_digest = found.data_digest;
       needs.preprocessing_digest = found.preprocessing_digest;

@@ -217,6 +217,8 @@ Result<std::optional<Batch>> BatchReader::next() {
   }
   if (samples.empty()) return std::optional<Batch>();
   const std::size_t count = fixed_batch_ != 0 ? fixed_batch_ : samples.size();
+  batch.starts_scene = batch.items.front().scene != scene_;
+  scene_ = batch.items.back().scene;
   for (const auto& [name, tensor] : samples.front().inputs) {
     auto stacked = stack(samples, name, count);
     if (!stacked) {

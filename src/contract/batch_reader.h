@@ -18,6 +18,7 @@ struct Batch {
   std::map<std::string, Tensor> inputs;  ///< By input name; samples along the first axis.
   std::vector<DataItem> items;           ///< What the samples are, with their labels.
   std::vector<Truth> truths;             ///< Label maps or boxes of the samples; empty without any.
+  bool starts_scene = true;              ///< The first of them is of another scene than the sample before.
 };
 
 struct BatchOptions {
@@ -63,6 +64,7 @@ class BatchReader {
   const BatchOptions options_;
   const std::size_t fixed_batch_;  ///< 0 where the contract's batch size is a symbol.
   std::size_t position_ = 0;
+  int scene_ = -1;  ///< Of the latest sample handed out.
   std::vector<Error> unreadable_;
   std::optional<Error> failure_;
   std::unique_ptr<Prefetcher> prefetcher_;

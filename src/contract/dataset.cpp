@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/log.h"
 #include "contract/field.h"
+#include "contract/scenes.h"
 #include "contract/subset.h"
 #include "tensor/codec.h"
 #include "tensor/io.h"
@@ -12,6 +14,7 @@ namespace tarmac {
 namespace {
 
 constexpr const char* kLabelsArray = "labels";
+constexpr const char* kScenesArray = "scenes";
 constexpr std::int64_t kMaxSamples = 10'000'000;
 
 std::string shape_text(const std::vector<InputDim>& shape) {
@@ -89,6 +92,25 @@ Result<Truth> boxes_of(const Tensor& rows) {
   return truth;
 }
 
+Status read_scenes(const std::map<std::string, Tensor>& arrays, const std::string& context,
+                   std::vector<DataItem>& items) {
+  const auto found = arrays.find(kScenesArray);
+  if (found == arrays.end()) {
+    return make_error(ErrorCode::kInvalidInput, "found no array 'scenes'; add it, or remove 'scenes: array'", {},
+                      context);
+  }
+  TARMAC_TRY(const auto numbers, to_int64s(found->second));
+  if (numbers.size() != items.size()) {
+    return make_error(ErrorCode::kInvalidInput,
+                      "found " + std::to_string(numbers.size()) + " scenes for " + std::to_string(items.size()) +
+                          " samples",
+                      {}, context);
+  }
+  for (std::size_t i = 1; i < items.size(); ++i)
+    items[i].scene = items[i - 1].scene + (numbers[i] != numbers[i - 1] ? 1 : 0);
+  return {};
+}
+
 }  // namespace
 
 Status Dataset::open_labels(const Contract& contract, const std::string& context) {
@@ -138,46 +160,76 @@ Status Dataset::open_tensors(const Contract& contract, const DataSource& source)
   if (samples > kMaxSamples) {
     return make_error(ErrorCode::kResourceExhausted, "found more than ten million samples", {}, context);
   }
-  for (std::int64_t row = 0; row < samples; ++row) items_.push_back(DataItem{source.path, row, -1});
+  for (std::int64_t row = 0; row < samples; ++row) items_.push_back(DataItem{source.path, row, -1, 0});
   if (source.labels == LabelSource::kFromFile) TARMAC_CHECK_OK(open_labels(contract, context));
-  if (contract.find_input(kLabelsArray) == nullptr) arrays_.erase(kLabelsArray);
+  if (contract.sequence && contract.sequence->scenes == SceneSource::kArray) {
+    TARMAC_CHECK_OK(read_scenes(arrays_, context, items_));
+  }
+  for (const char* const name : {kLabelsArray, kScenesArray}) {
+    if (contract.find_input(name) == nullptr) arrays_.erase(name);
+  }
   for (const auto& [name, array] : arrays_) {
     if (contract.find_input(name) == nullptr) {
       return make_error(
           ErrorCode::kInvalidInput,
-          "found the array " + quote(name) + ", which is no input; allowed: " + join(allowed) + ", labels",
+          "found the array " + quote(name) + ", which is no input; allowed: " + join(allowed) + ", labels, scenes",
           {}, context);
     }
   }
   return {};
 }
 
+Status Dataset::open_videos(const DataSource& source) {
+  video_ = std::make_shared<VideoFrames>(source.stride);
+  TARMAC_TRY(const auto files, list_videos(source.path));
+  for (std::size_t scene = 0; scene < files.size(); ++scene) {
+    TARMAC_TRY(const std::int64_t frames, video_->count(files[scene]));
+    for (std::int64_t frame = 0; frame < frames; frame += source.stride)
+      items_.push_back(DataItem{files[scene], frame, -1, static_cast<int>(scene)});
+  }
+  if (items_.empty()) {
+    return make_error(ErrorCode::kInvalidInput, "the video holds no frame that can be read", {},
+                      source.path.string());
+  }
+  return {};
+}
+
+Status Dataset::open_pictures(const Contract& contract, const DataSource& source) {
+  if (contract.inputs.size() != 1 || !contract.inputs[0].is_picture()) {
+    return make_error(ErrorCode::kInvalidInput, "pictures need a model with one input that has preprocess", {},
+                      source.path.string());
+  }
+  const InputSpec& input = contract.inputs[0];
+  const SceneSource scenes = contract.sequence ? contract.sequence->scenes : SceneSource::kOne;
+  picture_input_ = input.name;
+  TARMAC_TRY(preprocessor_, Preprocessor::make(input));
+  if (source.kind == DataKind::kVideo) return open_videos(source);
+  TARMAC_TRY(PictureList list,
+             source.kind == DataKind::kFolder
+                 ? list_folder(source, contract.labels, input.is_raw())
+                 : read_list(source, contract.labels, scenes == SceneSource::kColumn));
+  items_ = std::move(list.items);
+  ignored_files_ = list.ignored_files;
+  if (scenes == SceneSource::kFolders) scenes_from_folders(items_);
+  return {};
+}
+
 Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source) {
   Dataset dataset;
+  dataset.ordered_ = contract.sequence.has_value();
   if (source.kind == DataKind::kTensors) {
     TARMAC_CHECK_OK(dataset.open_tensors(contract, source));
   } else {
-    if (contract.inputs.size() != 1 || !contract.inputs[0].is_picture()) {
-      return make_error(ErrorCode::kInvalidInput, "pictures need a model with one input that has preprocess",
-                        {}, source.path.string());
-    }
-    dataset.picture_input_ = contract.inputs[0].name;
-    TARMAC_TRY(dataset.preprocessor_, Preprocessor::make(contract.inputs[0]));
-    TARMAC_TRY(PictureList list, source.kind == DataKind::kFolder
-                                     ? list_folder(source, contract.labels, contract.inputs[0].is_raw())
-                                     : read_list(source, contract.labels));
-    dataset.items_ = std::move(list.items);
-    dataset.ignored_files_ = list.ignored_files;
+    TARMAC_CHECK_OK(dataset.open_pictures(contract, source));
   }
   if (source.samples) {
-    const auto wanted = static_cast<std::size_t>(*source.samples);
-    if (wanted > dataset.size()) {
-      return make_error(ErrorCode::kInvalidInput,
-                        "the contract wants " + std::to_string(wanted) + " samples, found " +
-                            std::to_string(dataset.size()) + "; lower samples or add data",
-                        {}, source.path.string());
+    const auto there = static_cast<std::int64_t>(dataset.size());
+    if (*source.samples > there) {
+      log(LogLevel::kWarning, source.path.string() + ": " + std::to_string(*source.samples) +
+                                  " samples were asked for, there are " + std::to_string(there) +
+                                  "; going on with those");
     }
-    dataset.items_ = choose_stratified(dataset.items_, wanted, source.seed);
+    dataset.choose(*source.samples, source.seed);
   }
   if (source.labels == LabelSource::kMasks || source.labels == LabelSource::kBoxes) {
     TARMAC_TRY(dataset.truth_source_, TruthSource::open(contract, source, dataset.items_));
@@ -185,9 +237,19 @@ Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source
   return dataset;
 }
 
+void Dataset::choose(std::int64_t count, std::uint64_t seed) {
+  const auto most = static_cast<std::size_t>(count);
+  if (most < size()) items_ = ordered_ ? choose_scenes(items_, most, seed) : choose_stratified(items_, most, seed);
+}
+
 Result<std::map<std::string, Tensor>> Dataset::load(std::size_t index) const {
   const DataItem& item = items_[index];
   std::map<std::string, Tensor> sample;
+  if (video_) {
+    TARMAC_TRY(const Picture frame, video_->frame(item.path, item.row));
+    TARMAC_TRY(sample[picture_input_], preprocessor_->run(frame.view));
+    return sample;
+  }
   if (preprocessor_) {
     TARMAC_TRY(sample[picture_input_], preprocessor_->run(item.path));
     return sample;
@@ -209,9 +271,16 @@ Result<Truth> Dataset::load_truth(std::size_t index) const {
 }
 
 Result<Sha256Digest> Dataset::digest(std::size_t index) const {
-  if (preprocessor_) return sha256_file(items_[index].path);
-  TARMAC_TRY(const auto sample, load(index));
+  const DataItem& item = items_[index];
+  if (preprocessor_ && !video_) return sha256_file(item.path);
   Sha256 hash;
+  if (video_) {
+    TARMAC_TRY(const Sha256Digest file, video_->digest(item.path));
+    hash.update(file);
+    hash.update(std::as_bytes(std::span(&item.row, 1)));
+    return hash.finish();
+  }
+  TARMAC_TRY(const auto sample, load(index));
   for (const auto& [name, tensor] : sample) hash.update(tensor.bytes());
   return hash.finish();
 }
@@ -222,15 +291,34 @@ Result<Sha256Digest> Dataset::digest_all(Progress& progress) const {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted while hashing the data");
     TARMAC_TRY(const Sha256Digest one, digest(i));
     hash.update(one);
+    if (ordered_) hash.update(std::as_bytes(std::span(&items_[i].scene, 1)));
     progress.advance();
   }
   return hash.finish();
 }
 
-void Dataset::keep(std::size_t begin, std::size_t end) {
-  assert(begin <= end && end <= items_.size());
-  items_ = std::vector<DataItem>(items_.begin() + static_cast<std::ptrdiff_t>(begin),
-                                 items_.begin() + static_cast<std::ptrdiff_t>(end));
+void Dataset::keep_shard(std::int64_t index, std::int64_t count) {
+  assert(1 <= index && index <= count);
+  const auto begin_of = [&](std::int64_t shard) {
+    return items_.begin() + static_cast<std::ptrdiff_t>(shard_begin(items_, static_cast<std::size_t>(shard),
+                                                                    static_cast<std::size_t>(count), ordered_));
+  };
+  items_ = std::vector<DataItem>(begin_of(index - 1), begin_of(index));
+}
+
+std::vector<std::string> missing_labels(const Contract& contract, const Dataset& data) {
+  std::vector<bool> seen(contract.labels.size());
+  bool labelled = false;
+  for (const DataItem& item : data.items()) {
+    if (item.label < 0) continue;
+    labelled = true;
+    seen[static_cast<std::size_t>(item.label)] = true;
+  }
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; labelled && i < seen.size(); ++i) {
+    if (!seen[i]) missing.push_back(contract.labels[i]);
+  }
+  return missing;
 }
 
 DataSource to_data_source(const ReferenceSpec& reference) {

@@ -1,5 +1,5 @@
-// The samples of a data source, ready for the model: pictures through the preprocessing, or rows of tensors
-// as they are.
+// The samples of a data source, ready for the model: pictures and frames of videos through the preprocessing, or
+// rows of tensors as they are.
 #pragma once
 
 #include <map>
@@ -13,6 +13,7 @@
 #include "contract/picture_list.h"
 #include "contract/preprocess.h"
 #include "contract/truth.h"
+#include "contract/video.h"
 #include "tarmac/contract.h"
 #include "tarmac/tensor.h"
 
@@ -22,8 +23,8 @@ namespace tarmac {
 /// at once.
 class Dataset {
  public:
-  /// Finds the samples and takes DataSource::samples of them. Errors: as list_folder() and read_list();
-  /// kInvalidInput when more samples are wanted than there are, or arrays do not fit the contract's inputs
+  /// Finds the samples and takes DataSource::samples of them; all, with a warning in the log, where there are
+  /// fewer. Errors: as list_folder() and read_list(); kInvalidInput when arrays do not fit the contract's inputs
   /// (says both).
   static Result<Dataset> open(const Contract& contract, const DataSource& source);
 
@@ -40,27 +41,38 @@ class Dataset {
   /// The sample's label map or boxes; needs has_truth(). Errors as TruthSource::load().
   [[nodiscard]] Result<Truth> load_truth(std::size_t index) const;
 
-  /// Leaves samples [begin, end) only (asserted to lie inside): a shard.
-  void keep(std::size_t begin, std::size_t end);
+  /// Leaves at most `count` samples, by choose_stratified(); by choose_scenes() where their order counts.
+  void choose(std::int64_t count, std::uint64_t seed);
+  /// Leaves shard `index` of `count` only (from 1); shards of sequences are whole scenes.
+  void keep_shard(std::int64_t index, std::int64_t count);
+  /// Whether the contract says that samples follow each other in time.
+  [[nodiscard]] bool ordered() const { return ordered_; }
 
   /// Hash of the picture's file, or of the sample's rows.
   [[nodiscard]] Result<Sha256Digest> digest(std::size_t index) const;
-  /// Of the samples' digests, in order. Reads them all. Errors: kIo, kCancelled.
+  /// Of the samples' digests, in order, with the scenes where order counts. Reads them all. Errors: kIo, kCancelled.
   [[nodiscard]] Result<Sha256Digest> digest_all(Progress& progress) const;
 
  private:
   Dataset() = default;
   Status open_tensors(const Contract& contract, const DataSource& source);
   Status open_labels(const Contract& contract, const std::string& context);
+  Status open_pictures(const Contract& contract, const DataSource& source);
+  Status open_videos(const DataSource& source);
 
   std::vector<DataItem> items_;
   std::size_t ignored_files_ = 0;
+  bool ordered_ = false;
   std::string picture_input_;
+  std::shared_ptr<VideoFrames> video_;
   std::optional<Preprocessor> preprocessor_;
   std::map<std::string, Tensor> arrays_;  ///< By input name; samples along the first axis.
   std::shared_ptr<const TruthSource> truth_source_;
   Tensor truth_array_;  ///< The array "labels" where it has more than one number a sample.
 };
+
+/// Classes of the contract that no sample is of; none where the samples have no labels.
+std::vector<std::string> missing_labels(const Contract& contract, const Dataset& data);
 
 /// The inputs of the reference as a data source.
 DataSource to_data_source(const ReferenceSpec& reference);

@@ -16,7 +16,7 @@ Status parse_version(const Field& field) {
 
 Result<Contract> parse_sections(const Field& root) {
   TARMAC_CHECK_OK(root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation",
-                                   "reference", "targets", "precision", "profiles", "acceptance"}));
+                                   "reference", "targets", "precision", "profiles", "acceptance", "sequence"}));
   Contract contract;
   contract.file = root.source().file;
   TARMAC_TRY(const Field version, root.require("version"));
@@ -32,6 +32,9 @@ Result<Contract> parse_sections(const Field& root) {
     TARMAC_TRY(contract.labels, parse_labels(*field));
   }
   if (const auto field = root.find("data")) TARMAC_CHECK_OK(parse_data(*field, contract));
+  if (const auto field = root.find("sequence")) {
+    TARMAC_TRY(contract.sequence, parse_sequence(*field, contract));
+  }
   if (const auto field = root.find("evaluation")) {
     TARMAC_TRY(contract.evaluation, parse_evaluation(*field, contract));
   }

@@ -9,18 +9,36 @@ namespace {
 
 constexpr std::int64_t kAnyPositive = std::numeric_limits<std::int64_t>::max();
 
+Status parse_video(const Field& video, const Contract& contract, DataSource& source) {
+  if (contract.inputs[0].is_raw())
+    return video.error("the decode step expects a camera's raw frames; remove 'format' there for video files");
+  source.kind = DataKind::kVideo;
+  if (auto folder = video.existing_folder()) {
+    source.path = *std::move(folder);
+    return {};
+  }
+  TARMAC_TRY(source.path, video.existing_file());
+  return {};
+}
+
 Status parse_place(const Field& field, const Contract& contract, DataSource& source) {
   const auto folder = field.find("folder");
   const auto list = field.find("list");
   const auto tensors = field.find("npz");
-  if ((folder ? 1 : 0) + (list ? 1 : 0) + (tensors ? 1 : 0) != 1) {
-    return field.error("expected exactly one of the keys folder, list, npz");
+  const auto video = field.find("video");
+  if ((folder ? 1 : 0) + (list ? 1 : 0) + (tensors ? 1 : 0) + (video ? 1 : 0) != 1) {
+    return field.error("expected exactly one of the keys folder, list, npz, video");
   }
-  const auto& place = folder ? *folder : list ? *list : *tensors;
+  const auto& place = folder ? *folder : list ? *list : tensors ? *tensors : *video;
   if (!tensors && (contract.inputs.size() != 1 || !contract.inputs[0].is_picture())) {
     return place.error(
         "pictures need a model with one input, and that input needs preprocess; give tensors with npz");
   }
+  if (const auto stride = field.find("stride")) {
+    if (!video) return stride->error("stride belongs to video; remove it");
+    TARMAC_TRY(source.stride, stride->integer(1, 1'000'000));
+  }
+  if (video) return parse_video(*video, contract, source);
   source.kind = folder ? DataKind::kFolder : list ? DataKind::kList : DataKind::kTensors;
   TARMAC_TRY(source.path, folder ? place.existing_folder() : place.existing_file());
   if (list) source.root = source.path.parent_path();
@@ -43,6 +61,7 @@ Result<LabelSource> parse_label_source(const Field& field, const Contract& contr
   static constexpr Choice<LabelSource> kFileWords[] = {{"from_file", LabelSource::kFromFile}};
   if (contract.labels.empty())
     return field.error("the section 'labels' is missing; it names the classes in order");
+  if (kind == DataKind::kVideo) return field.error("frames of a video have no labels; remove the key");
   return kind == DataKind::kFolder ? field.choice(kFolderWords) : field.choice(kFileWords);
 }
 
@@ -96,12 +115,12 @@ Result<DataSource> parse_source(const Field& field, const Contract& contract) {
 Status parse_data(const Field& field, Contract& contract) {
   TARMAC_CHECK_OK(field.allow_keys({"calibration", "evaluation"}));
   if (const auto calibration = field.find("calibration")) {
-    TARMAC_CHECK_OK(calibration->allow_keys({"folder", "list", "root", "npz", "labels", "samples", "seed"}));
+    TARMAC_CHECK_OK(calibration->allow_keys({"folder", "list", "root", "npz", "video", "stride", "labels", "samples", "seed"}));
     TARMAC_TRY(contract.calibration, parse_source(*calibration, contract));
   }
   if (const auto evaluation = field.find("evaluation")) {
     TARMAC_CHECK_OK(evaluation->allow_keys(
-        {"folder", "list", "root", "npz", "labels", "masks", "boxes", "samples", "seed"}));
+        {"folder", "list", "root", "npz", "video", "stride", "labels", "masks", "boxes", "samples", "seed"}));
     TARMAC_TRY(contract.evaluation_data, parse_source(*evaluation, contract));
   }
   return {};

@@ -75,7 +75,7 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
                         source.path.string());
     }
     if (frames ? has_frame_extension(entries->path()) : has_picture_extension(entries->path())) {
-      list.items.push_back(DataItem{entries->path(), -1, -1});
+      list.items.push_back(DataItem{entries->path(), -1, -1, 0});
     } else {
       ++list.ignored_files;
     }
@@ -100,11 +100,14 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
   return list;
 }
 
-Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels) {
+Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels,
+                              bool scenes) {
   TARMAC_TRY(const std::string text, read_file(source.path));
   const fs::path root = source.root.empty() ? source.path.parent_path() : source.root;
   PictureList list;
   std::size_t line_number = 0;
+  int scene = -1;
+  std::string scene_name;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     std::string line = text.substr(begin, end - begin);
@@ -113,8 +116,18 @@ Result<PictureList> read_list(const DataSource& source, const std::vector<std::s
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty() || line[0] == '#') continue;
     const std::string context = source.path.string() + ":" + std::to_string(line_number);
+    const std::size_t last_tab = line.rfind('\t');
+    if (scenes && last_tab == std::string::npos)
+      return make_error(ErrorCode::kInvalidInput, "found no scene; expected a tab and a scene at the end", {},
+                        context);
+    if (scenes) {
+      const std::string name = line.substr(last_tab + 1);
+      scene += list.items.empty() || name != scene_name ? 1 : 0;
+      scene_name = name;
+      line.resize(last_tab);
+    }
     const std::size_t tab = line.find('\t');
-    DataItem item{root / line.substr(0, tab), -1, -1};
+    DataItem item{root / line.substr(0, tab), -1, -1, std::max(scene, 0)};
     if (source.labels == LabelSource::kFromFile) {
       if (tab == std::string::npos) {
         return make_error(ErrorCode::kInvalidInput, "found no label; expected a path, a tab and a label", {},

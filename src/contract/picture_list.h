@@ -13,8 +13,9 @@ namespace tarmac {
 /// One sample of a data source.
 struct DataItem {
   std::filesystem::path path;  ///< The picture, or the file of tensors.
-  std::int64_t row = -1;       ///< Row of the tensors; -1 for a picture.
+  std::int64_t row = -1;       ///< Row of the tensors or frame of the video; -1 for a picture.
   int label = -1;              ///< Index into Contract::labels; -1 without labels.
+  int scene = 0;               ///< Neighbours of one number follow each other in time.
 
   bool operator==(const DataItem&) const = default;
 };
@@ -34,8 +35,9 @@ struct PictureList {
 Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels,
                                 bool frames = false);
 
-/// The lines of the list source.path, in their order. Errors as list_folder(), with the list's line as
-/// context.
-Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels);
+/// The lines of the list source.path, in their order; with `scenes`, the last column numbers them. Errors as
+/// list_folder(), with the list's line as context.
+Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels,
+                              bool scenes = false);
 
 }  // namespace tarmac

@@ -17,6 +17,8 @@ Result<std::vector<std::string>> parse_labels(const Field& field);
 
 /// data: calibration and evaluation. Needs inputs and labels.
 Status parse_data(const Field& field, Contract& contract);
+/// sequence: scenes and state. Needs inputs and data.
+Result<SequenceSpec> parse_sequence(const Field& field, const Contract& contract);
 Result<EvaluationSpec> parse_evaluation(const Field& field, const Contract& contract);
 Result<ReferenceSpec> parse_reference(const Field& field);
 

@@ -35,6 +35,10 @@ inline constexpr Choice<LensModel> kLensWords[] = {{"radial_tangential", LensMod
                                                    {"fisheye", LensModel::kFisheye}};
 inline constexpr Choice<Geometry> kGeometryWords[] = {{"opencv", Geometry::kOpenCv},
                                                       {"fused", Geometry::kFused}};
+inline constexpr Choice<SceneSource> kSceneWords[] = {{"one", SceneSource::kOne},
+                                                      {"folders", SceneSource::kFolders},
+                                                      {"column", SceneSource::kColumn},
+                                                      {"array", SceneSource::kArray}};
 inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1},
                                                             {"miou", EvaluationMetric::kMeanIou},
                                                             {"map", EvaluationMetric::kMeanAp},

@@ -4,21 +4,18 @@
 #include <chrono>
 
 #include "base/sha256.h"
-#include "contract/batch_reader.h"
 #include "deploy/prove.h"
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
 #include "passes/pass_manager.h"
 #include "passes/passes.h"
-#include "precision/calibrate.h"
+#include "precision/calibrate_dataset.h"
 #include "precision/quantize.h"
 #include "targets/evaluator.h"
 #include "targets/operator_support.h"
 
 namespace tarmac {
 namespace {
-
-constexpr std::size_t kCalibrationBatch = 8;
 
 Status optimize_variant(const Contract& contract, const Dataset* samples, const Model& original, Model& model,
                         const std::vector<Target*>& targets, report::DeployReport& report,
@@ -67,33 +64,19 @@ Status fix_profile(const Contract& contract, Model& model) {
   return {};
 }
 
-Result<Calibration> calibrate(const Contract& contract, const Model& model,
-                              const std::vector<std::string>& values, const Dataset& data, Target& target,
-                              report::DeployReport& report, Progress& progress) {
-  // A contract with a fixed batch size feeds that one.
-  const bool fixed =
-      std::any_of(contract.inputs.begin(), contract.inputs.end(),
-                  [](const InputSpec& input) { return !input.shape.empty() && input.shape[0].fixed(); }) ||
-      std::any_of(model.graph->inputs().begin(), model.graph->inputs().end(), [](const Value* input) {
-        return input->type.shape && !input->type.shape->empty() && input->type.shape->front().known();
-      });
-  BatchOptions reading;
-  reading.batch_size = fixed ? 0 : kCalibrationBatch;
-  TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
-  const CalibrationSource next = [&]() -> Result<std::optional<CalibrationBatch>> {
-    TARMAC_TRY(auto batch, reader->next());
-    if (!batch) return std::optional<CalibrationBatch>();
-    return std::optional(calibration_batch(*std::move(batch)));
-  };
-  const std::size_t batches = (data.size() + kCalibrationBatch - 1) / kCalibrationBatch;
-  progress.start("calibrate", fixed ? data.size() : batches);
+Result<Calibration> observe(const Contract& contract, const Model& model, const std::vector<std::string>& values,
+                            const Dataset& data, Target& target, report::DeployReport& report,
+                            Progress& progress) {
   CalibrateOptions options;
-  options.histograms = needs_histogram(contract.precision.method);
-  auto calibration = tarmac::calibrate(model, values, target, options, next, progress);
-  progress.finish();
-  for (const Error& error : reader->unreadable())
-    report.notes.push_back("left out of calibration: " + error.str());
-  return calibration;
+  options.observe.histograms = needs_histogram(contract.precision.method);
+  TARMAC_TRY(DatasetCalibration done,
+             calibrate_dataset(model, values, target, options, contract, data, 0, progress));
+  for (const Error& error : done.unreadable) report.notes.push_back("left out of calibration: " + error.str());
+  for (const std::string& label : missing_labels(contract, data))
+    report.notes.push_back("calibration has no sample of the class '" + label + "'");
+  for (const std::string& name : constant_values(done.found.statistics))
+    report.notes.push_back("'" + name + "' was the same number in all of calibration");
+  return std::move(done.found);
 }
 
 /// Names a calibration: equal ranges from equal observations have equal digests.
@@ -146,7 +129,7 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
   const FusionGroups groups = find_fusion_groups(int8, common_fusion_rules(targets));
   const auto values = observed_values(int8, groups);
   TARMAC_TRY(const Calibration found,
-             calibrate(contract, int8, values, *calibration, *targets.front(), report, progress));
+             observe(contract, int8, values, *calibration, *targets.front(), report, progress));
   const Ranges ranges = ranges_of(found.statistics, {.method = contract.precision.method});
   TARMAC_TRY(const QuantizeReport done, quantize_static(int8, groups, ranges));
   TARMAC_CHECK_OK(verify_model(int8));

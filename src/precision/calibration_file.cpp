@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace tarmac {
@@ -12,6 +13,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kFormat = "tarmac calibration";
 constexpr std::int64_t kVersion = 1;
 constexpr std::int64_t kMostShards = 1 << 20;
+constexpr double kMostFloat = 3.4028234663852886e38;
 
 Error damaged(const std::string& what) {
   return make_error(ErrorCode::kInvalidInput,
@@ -73,8 +75,7 @@ Result<Range> to_range(const Json& json, const std::string& where) {
     return damaged(where + " is no pair of numbers");
   const auto low = json[0].get<double>();
   const auto high = json[1].get<double>();
-  constexpr double kMost = 3.4028234663852886e38;
-  if (!(low <= high) || std::fabs(low) > kMost || std::fabs(high) > kMost)
+  if (!(low <= high) || std::fabs(low) > kMostFloat || std::fabs(high) > kMostFloat)
     return damaged(where + " is not a range of finite numbers");
   range.include(static_cast<float>(low), static_cast<float>(high));
   return range;
@@ -111,6 +112,33 @@ Result<std::string> to_digest(const Reader& reader, const char* name) {
   return digest;
 }
 
+Result<std::vector<float>> to_floats(const Json& json, const std::string& where) {
+  std::vector<float> values;
+  if (!json.is_array() || json.empty()) return damaged(where + " is no list of numbers");
+  for (const Json& one : json) {
+    const double value = one.is_number() ? one.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    if (!(std::fabs(value) <= kMostFloat)) return damaged(where + " holds something that is no finite number");
+    values.push_back(static_cast<float>(value));
+  }
+  return values;
+}
+
+Result<ChannelExtremes> to_channels(const Json& json, const std::string& where) {
+  const Reader reader(json, where);
+  constexpr std::int64_t kMostAxes = 1 << 10;
+  ChannelExtremes channels;
+  TARMAC_TRY(const std::int64_t axis, reader.integer("axis", 0, kMostAxes));
+  channels.axis = static_cast<int>(axis);
+  TARMAC_TRY(const Json* low, reader.member("low"));
+  TARMAC_TRY(channels.low, to_floats(*low, where + ".low"));
+  TARMAC_TRY(const Json* high, reader.member("high"));
+  TARMAC_TRY(channels.high, to_floats(*high, where + ".high"));
+  bool ordered = channels.low.size() == channels.high.size();
+  for (std::size_t c = 0; ordered && c < channels.low.size(); ++c) ordered = channels.low[c] <= channels.high[c];
+  if (!ordered) return damaged(where + ".low and .high do not belong together");
+  return channels;
+}
+
 Status read_tensors(const Json& tensors, CalibrationRecord& record) {
   if (!tensors.is_object()) return damaged("'tensors' is no object");
   for (const auto& [name, json] : tensors.items()) {
@@ -123,6 +151,9 @@ Status read_tensors(const Json& tensors, CalibrationRecord& record) {
     TARMAC_TRY(seen.moving_average, to_range(*average, where + ".moving_average"));
     TARMAC_TRY(const Json* histogram, reader.member("histogram"));
     TARMAC_TRY(seen.histogram, to_histogram(*histogram, seen.extremes, where + ".histogram"));
+    if (const auto channels = json.find("channels"); channels != json.end()) {
+      TARMAC_TRY(seen.channels, to_channels(*channels, where + ".channels"));
+    }
   }
   return {};
 }
@@ -139,6 +170,9 @@ std::string to_text(const CalibrationRecord& record) {
     tensors[name] = {{"range", from_range(seen.extremes)},
                      {"moving_average", from_range(seen.moving_average)},
                      {"histogram", from_histogram(seen.histogram)}};
+    const ChannelExtremes& channels = seen.channels;
+    if (!channels.low.empty())
+      tensors[name]["channels"] = {{"axis", channels.axis}, {"low", channels.low}, {"high", channels.high}};
   }
   const Json json = {{"format", kFormat},
                      {"version", kVersion},
@@ -203,7 +237,7 @@ Result<CalibrationRecord> merge(const std::vector<CalibrationRecord>& records) {
   CalibrationRecord all = records.front();
   for (std::size_t i = 1; i < records.size(); ++i) {
     const CalibrationRecord& other = records[i];
-    const auto differ = [&](const char* what) {
+    const auto differ = [&](const std::string& what) {
       return make_error(ErrorCode::kInvalidInput, "calibration 1 and " + std::to_string(i + 1) +
                                                       " are of different " + what +
                                                       "; shards merge only where all of that is the same");
@@ -221,6 +255,10 @@ Result<CalibrationRecord> merge(const std::vector<CalibrationRecord>& records) {
     all.samples += other.samples;
     for (const auto& [name, seen] : other.statistics) {
       ActivationStatistics& sum = all.statistics[name];
+      if (!sum.extremes.empty && !seen.extremes.empty &&
+          (sum.channels.axis != seen.channels.axis || sum.channels.low.size() != seen.channels.low.size()))
+        return differ("channels of '" + name + "'");
+      sum.channels.include(seen.channels);
       if (!seen.extremes.empty) sum.extremes.include(seen.extremes.min, seen.extremes.max);
       sum.histogram.merge(seen.histogram);
     }

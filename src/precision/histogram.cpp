@@ -6,13 +6,16 @@
 #include <cmath>
 #include <numeric>
 
-#include "precision/extremes.h"
+#include "precision/histogram_kernels.h"
 
 namespace tarmac {
 namespace {
 
 constexpr std::size_t kChunk = 4096;  // its places fit the first-level cache
 constexpr std::size_t kAll = 2 * Histogram::kBins;
+// Two tables by turns: equal neighbours would wait for each other. Few values are not worth adding them up.
+constexpr std::size_t kWorthTables = 4 * kAll;
+constexpr std::size_t kMostInTables = std::size_t{1} << 31U;  // a table's counts are 32 bits
 
 /// The narrowest bins that hold this magnitude.
 int exponent_for(float magnitude) {
@@ -46,31 +49,56 @@ void Histogram::widen_to(int exponent) {
   bins_ = std::move(wider);
 }
 
-void Histogram::count_chunk(std::span<const float> values) {
-  const float scale = std::ldexp(1.0F, -exponent_);
-  std::array<std::int32_t, kChunk> places;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float scaled = values[i] * scale;
-    const auto whole = static_cast<std::int32_t>(scaled);  // towards zero
-    places[i] = whole - (static_cast<float>(whole) > scaled ? 1 : 0) + static_cast<std::int32_t>(kBins);
+void Histogram::count_chunk(std::span<const float> values, std::span<std::uint32_t> tables) {
+  std::array<std::int32_t, kChunk + kBinSlack> places;
+  const std::size_t found = nonzero_bins(values, std::ldexp(1.0F, -exponent_), places.data());
+  bins_[kBins] += values.size() - found;
+  if (tables.empty()) {
+    for (std::size_t i = 0; i < found; ++i) ++bins_[static_cast<std::size_t>(places[i] + kBins)];
+    return;
   }
-  for (std::size_t i = 0; i < values.size(); ++i) ++bins_[static_cast<std::size_t>(places[i])];
+  std::uint32_t* const even = tables.data() + kBins;
+  std::uint32_t* const odd = even + kAll;
+  std::size_t i = 0;
+  for (; i + 4 <= found; i += 4) {
+    ++even[places[i]];
+    ++odd[places[i + 1]];
+    ++even[places[i + 2]];
+    ++odd[places[i + 3]];
+  }
+  for (; i < found; ++i) ++even[places[i]];
 }
 
-void Histogram::add(std::span<const float> values) {
-  if (values.empty()) return;
+void Histogram::flush(std::span<std::uint32_t> tables) {
+  for (std::size_t i = 0; i < kAll; ++i) bins_[i] += std::uint64_t{tables[i]} + tables[i + kAll];
+  std::fill(tables.begin(), tables.end(), 0);
+}
+
+Extremes Histogram::add(std::span<const float> values) {
+  assert(!values.empty());
   if (bins_.empty()) bins_.assign(kAll, 0);
+  std::vector<std::uint32_t> tables(values.size() < kWorthTables ? 0 : 2 * kAll);
+  std::size_t in_tables = 0;
+  Extremes all{values.front(), values.front(), true};
   while (!values.empty()) {
     const auto chunk = values.first(std::min(values.size(), kChunk));
     values = values.subspan(chunk.size());
     const auto [low, high, finite] = extremes_of(chunk);
-    assert(finite);
-    static_cast<void>(finite);
+    all = {std::min(all.low, low), std::max(all.high, high), finite};
+    if (!finite) return all;
+    const int exponent = exponent_for(std::max(std::fabs(low), std::fabs(high)));
+    if (!tables.empty() && (exponent > exponent_ || in_tables + kChunk > kMostInTables)) {
+      flush(tables);
+      in_tables = 0;
+    }
     include(low, high);
-    widen_to(exponent_for(std::max(std::fabs(low), std::fabs(high))));
-    count_chunk(chunk);
+    widen_to(exponent);
+    count_chunk(chunk, tables);
     count_ += chunk.size();
+    in_tables += chunk.size();
   }
+  if (!tables.empty()) flush(tables);
+  return all;
 }
 
 void Histogram::merge(const Histogram& other) {

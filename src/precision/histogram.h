@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "precision/extremes.h"
+
 namespace tarmac {
 
 /// Bin i counts the values in [i·2^k, (i+1)·2^k), −kBins ≤ i < kBins. k follows from the largest magnitude
@@ -15,8 +17,9 @@ class Histogram {
   static constexpr int kBinBits = 12;
   static constexpr std::int64_t kBins = std::int64_t{1} << kBinBits;
 
-  /// Values must be finite (asserted in debug builds).
-  void add(std::span<const float> values);
+  /// Returns the extremes of `values`, which are at least one (asserted). Where those are not finite, this
+  /// histogram is worth nothing any more.
+  Extremes add(std::span<const float> values);
   void merge(const Histogram& other);
 
   [[nodiscard]] std::uint64_t count() const { return count_; }
@@ -39,7 +42,8 @@ class Histogram {
  private:
   void widen_to(int exponent);
   void include(float low, float high);
-  void count_chunk(std::span<const float> values);
+  void count_chunk(std::span<const float> values, std::span<std::uint32_t> tables);
+  void flush(std::span<std::uint32_t> tables);
 
   int exponent_ = kLowestExponent;
   std::uint64_t count_ = 0;

@@ -42,15 +42,70 @@ Status OutputComparer::add(const NamedTensors& reference, const NamedTensors& ot
   return {};
 }
 
-Result<NamedTensors> run_once(Context& context, const Executable& executable, const NamedTensors& inputs) {
-  TARMAC_CHECK_OK(bind_inputs(context, inputs));
-  TARMAC_CHECK_OK(context.run());
+namespace {
+
+Result<NamedTensors> copy_outputs(Context& context, const Executable& executable) {
   NamedTensors outputs;
   for (const TensorInfo& info : executable.outputs()) {
     TARMAC_TRY(const Tensor output, context.output(info.name));
     TARMAC_TRY(outputs[info.name], output.clone());
   }
   return outputs;
+}
+
+/// A model with what it carries.
+class StatefulRun {
+ public:
+  static Result<StatefulRun> open(Executable& executable, const std::vector<StateSpec>& state) {
+    StatefulRun run(executable);
+    TARMAC_TRY(run.context_, executable.create_context());
+    TARMAC_TRY(run.carrier_, StateCarrier::open(state, executable.inputs(), executable.outputs()));
+    return run;
+  }
+
+  Result<NamedTensors> frame(const CalibrationBatch& frame) {
+    if (frame.starts_scene) carrier_.reset();
+    TARMAC_CHECK_OK(carrier_.bind(*context_));
+    TARMAC_CHECK_OK(bind_inputs(*context_, frame.inputs));
+    TARMAC_CHECK_OK(context_->run());
+    TARMAC_CHECK_OK(carrier_.after_run(*context_));
+    return copy_outputs(*context_, *executable_);
+  }
+
+ private:
+  explicit StatefulRun(Executable& executable) : executable_(&executable) {}
+  Executable* executable_;
+  std::unique_ptr<Context> context_;
+  StateCarrier carrier_;
+};
+
+}  // namespace
+
+Result<NamedTensors> run_once(Context& context, const Executable& executable, const NamedTensors& inputs) {
+  TARMAC_CHECK_OK(bind_inputs(context, inputs));
+  TARMAC_CHECK_OK(context.run());
+  return copy_outputs(context, executable);
+}
+
+Result<std::vector<OutputComparison>> compare_sequences(Executable& reference, Executable& other,
+                                                        const std::vector<StateSpec>& state,
+                                                        const CalibrationSource& frames, std::size_t limit,
+                                                        Progress& progress) {
+  TARMAC_TRY(StatefulRun expected, StatefulRun::open(reference, state));
+  TARMAC_TRY(StatefulRun found, StatefulRun::open(other, state));
+  OutputComparer comparer;
+  for (std::size_t i = 0; i < limit; ++i) {
+    if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "the comparison was interrupted");
+    TARMAC_TRY(const auto frame, frames());
+    if (!frame) break;
+    TARMAC_TRY(const NamedTensors one, expected.frame(*frame));
+    TARMAC_TRY(const NamedTensors two, found.frame(*frame));
+    TARMAC_CHECK_OK(comparer.add(one, two));
+    progress.advance();
+  }
+  if (comparer.results().empty())
+    return make_error(ErrorCode::kInvalidInput, "there is nothing to compare: no frames, or no outputs");
+  return comparer.results();
 }
 
 Result<std::vector<OutputComparison>> compare_outputs(Executable& reference, Executable& other,

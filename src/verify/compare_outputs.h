@@ -10,6 +10,7 @@
 
 #include "base/progress.h"
 #include "metrics/error_metrics.h"
+#include "precision/calibrate.h"
 #include "targets/target.h"
 
 namespace tarmac {
@@ -50,6 +51,12 @@ Result<NamedTensors> run_once(Context& context, const Executable& executable, co
 /// there is no sample, kCancelled.
 Result<std::vector<OutputComparison>> compare_outputs(Executable& reference, Executable& other,
                                                       const SampleSource& source, Progress& progress);
+
+/// The same for frames in order: each model carries its own state from frame to frame.
+Result<std::vector<OutputComparison>> compare_sequences(Executable& reference, Executable& other,
+                                                        const std::vector<StateSpec>& state,
+                                                        const CalibrationSource& frames, std::size_t limit,
+                                                        Progress& progress);
 
 /// For ordering errors: max_rel, or infinity when a NaN or infinity stands on one side only.
 double severity(const ErrorMetrics& metrics);

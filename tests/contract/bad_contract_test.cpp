@@ -43,10 +43,10 @@ constexpr BadContract kBadContracts[] = {
     {"model: traffic_light.onnx\n", "", "1: the key 'model' is missing; it is mandatory here"},
     {"inputs:\n", "input:\n",
      "4: found the unknown key 'input'; did you mean 'inputs'? allowed: version, name, model, inputs, "
-     "labels, data, evaluation, reference, targets, precision, profiles, acceptance"},
+     "labels, data, evaluation, reference, targets, precision, profiles, acceptance, sequence"},
     {"acceptance:", "accept:",
      "32: found the unknown key 'accept'; allowed: version, name, model, inputs, labels, data, evaluation, "
-     "reference, targets, precision, profiles, acceptance"},
+     "reference, targets, precision, profiles, acceptance, sequence"},
     {"labels: [red, yellow, green]", "labels: [red, red]",
      "15: labels[1]: found the label 'red' again; labels are unique"},
     {"labels: [red, yellow, green]", "labels: [0, 1]",
@@ -256,9 +256,9 @@ constexpr BadContract kBadContracts[] = {
      "17: data.calibration.root: root belongs to list; remove it"},
     {"folder: train", "folder: traffic_light.onnx",
      "17: data.calibration.folder: found the file 'traffic_light.onnx'; expected a folder"},
-    {"folder: train, ", "", "17: data.calibration: expected exactly one of the keys folder, list, npz"},
+    {"folder: train, ", "", "17: data.calibration: expected exactly one of the keys folder, list, npz, video"},
     {"folder: train", "folder: train, npz: a.npz",
-     "17: data.calibration: expected exactly one of the keys folder, list, npz"},
+     "17: data.calibration: expected exactly one of the keys folder, list, npz, video"},
     {"folder: train, labels: from_folder", "npz: traffic_light.onnx",
      "17: data.calibration.npz: found 'traffic_light.onnx'; expected an .npz or .npy file"},
     {"folder: train, labels: from_folder", "list: reference/pictures.txt, labels: from_folder",
@@ -352,7 +352,7 @@ constexpr BadContract kBadContracts[] = {
      "27: targets[0].providers: providers belong to onnxruntime; remove them"},
     {"targets:\n  - openvino\n", "targets: openvino\nx:\n",
      "27: found the unknown key 'x'; allowed: version, name, model, inputs, labels, data, evaluation, "
-     "reference, targets, precision, profiles, acceptance"},
+     "reference, targets, precision, profiles, acceptance, sequence"},
     {"providers: [CPU, CUDA]", "providers: [CPU, CPU]",
      "28: targets[1].providers[1]: found the provider 'CPU' again; name each once"},
     {"providers: [CPU, CUDA]", "providers: CPU",

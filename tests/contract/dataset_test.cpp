@@ -6,6 +6,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <set>
 
+#include "base/log.h"
 #include "contract/scratch.h"
 #include "contract/subset.h"
 #include "tensor/io.h"
@@ -141,7 +142,7 @@ TEST(Dataset, TensorsGiveOneSampleARow) {
       {{{"image", values}, {"labels", Tensor::from<std::int64_t>({3}, {2, 0, 3})}},
        "found the label 3 of sample 2; expected 0 to 2"},
       {{{"image", values}, {"labels", labels}, {"more", labels}},
-       "found the array 'more', which is no input; allowed: image, labels"},
+       "found the array 'more', which is no input; allowed: image, labels, scenes"},
       {{{"picture", values}, {"labels", labels}}, "found no array for input 'image'"},
       {{{"image", labels}, {"labels", labels}},
        "the array for input 'image' is int64 [3]; expected float32 [batch, 2] with 3 samples along the first "
@@ -173,14 +174,33 @@ TEST(Dataset, SubsetKeepsSharesAndOrderAndDependsOnlyOnTheSeed) {
   EXPECT_EQ(choose_stratified(items, 100, 1), items);
 }
 
-TEST(Dataset, RefusesMoreSamplesThanThereAre) {
+TEST(Dataset, GoesOnWithTheSamplesThatThereAre) {
   const Scratch scratch;
   write_picture(scratch, "data/a/1.png", 1);
   DataSource source = folder_source(scratch / "data");
   source.samples = 2;
+  std::vector<std::string> warnings;
+  set_log_sink([&](LogLevel level, std::string_view text) {
+    if (level == LogLevel::kWarning) warnings.emplace_back(text);
+  });
   const auto dataset = Dataset::open(picture_contract(), source);
-  ASSERT_FALSE(dataset.ok());
-  EXPECT_EQ(dataset.error().message, "the contract wants 2 samples, found 1; lower samples or add data");
+  set_log_sink({});
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  EXPECT_EQ(dataset->size(), 1U);
+  EXPECT_THAT(warnings, testing::ElementsAre((scratch / "data").string() +
+                                             ": 2 samples were asked for, there are 1; going on with those"));
+}
+
+TEST(Dataset, KnowsWhichClassesHaveNoSample) {
+  const Scratch scratch;
+  write_picture(scratch, "data/b/1.png", 1);
+  const auto dataset = Dataset::open(picture_contract(), folder_source(scratch / "data"));
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  EXPECT_THAT(missing_labels(picture_contract(), *dataset), testing::ElementsAre("a", "c"));
+  const auto unlabelled =
+      Dataset::open(picture_contract(), folder_source(scratch / "data", LabelSource::kNone));
+  ASSERT_TRUE(unlabelled.ok());
+  EXPECT_THAT(missing_labels(picture_contract(), *unlabelled), testing::IsEmpty());
 }
 
 TEST(CheckDisjoint, NamesASharedPictureUnderAnyName) {

@@ -39,6 +39,7 @@ CalibrationRecord record_of(unsigned seed = 1) {
   record.decay = 0.9;
   record.statistics["x"] = statistics_of(some_values(seed));
   record.statistics["a/b: \"é\""] = statistics_of(some_values(seed + 1));
+  record.statistics["x"].channels = {1, {-1.5F, 0, 1e-30F}, {2, 0, 3e30F}};
   record.statistics["never ran"] = {};
   return record;
 }
@@ -80,6 +81,8 @@ TEST(CalibrationFile, SaysWhatIsWrong) {
   expect_error(with("\"first_bin\":-", "\"first_bin\":99"), ErrorCode::kInvalidInput, "first_bin");
   expect_error(with("\"counts\":[", "\"counts\":[-1,"), ErrorCode::kInvalidInput, "no count");
   expect_error(with("\"decay\":0.9", "\"decay\":1.5"), ErrorCode::kInvalidInput, "'decay'");
+  expect_error(with("\"low\":[-1.5,", "\"low\":["), ErrorCode::kInvalidInput, "do not belong together");
+  expect_error(with("\"low\":[-1.5,", "\"low\":[null,"), ErrorCode::kInvalidInput, "no finite number");
   expect_error(with("aaaa", "zzzz"), ErrorCode::kInvalidInput, "no SHA-256");
 }
 
@@ -114,6 +117,10 @@ TEST(CalibrationFile, DoesNotMergeWhatDoesNotBelongTogether) {
   expect_error(merge({first, second}), ErrorCode::kInvalidInput, "shard 1 of 2 is there twice");
   second.shards = {2};
   expect_ok(merge({first, second}));
+  second.statistics["x"].channels.axis = 2;
+  expect_error(merge({first, second}), ErrorCode::kInvalidInput, "different channels of 'x'");
+  second.statistics["x"].channels = {};
+  expect_error(merge({first, second}), ErrorCode::kInvalidInput, "different channels of 'x'");
   second.data_digest = std::string(64, 'd');
   expect_error(merge({first, second}), ErrorCode::kInvalidInput, "different data");
   expect_error(merge({}), ErrorCode::kUsage, "nothing to merge");

@@ -48,6 +48,31 @@ TEST(Histogram, HoldsEveryMagnitudeThatAFloatHas) {
   EXPECT_EQ(of({0, 0, 0}).bin(0), 3U);
 }
 
+TEST(Histogram, CountsManyValuesAsItCountsFew) {
+  auto values = normal(300001, 2, 9);
+  for (std::size_t i = 0; i < values.size(); i += 3) values[i] = i % 2 == 0 ? 0.0F : -0.0F;
+  values[200000] = -1e4F;  // wider bins in the middle
+  values[7] = -1e-41F;
+  const Histogram whole = of(values);
+  Histogram pieces;
+  for (std::size_t i = 0; i < values.size(); i += 101)
+    pieces.add(std::span(values).subspan(i, std::min<std::size_t>(101, values.size() - i)));
+  EXPECT_TRUE(whole == pieces);
+  std::vector<std::uint64_t> expected(2 * Histogram::kBins);
+  for (const float x : values)
+    ++expected[static_cast<std::size_t>(std::floor(std::ldexp(double{x}, -whole.exponent())) + Histogram::kBins)];
+  EXPECT_EQ(whole.bins(), expected);
+}
+
+TEST(Histogram, KeepsTheSignOfMagnitudesThatVanish) {
+  const float tiny = -1e-38F;
+  Histogram apart;
+  apart.add(std::vector<float>{tiny});
+  apart.add(std::vector<float>{3e38F});
+  EXPECT_TRUE(apart == of({tiny, 3e38F}));
+  EXPECT_EQ(apart.bin(-1), 1U);
+}
+
 TEST(Histogram, DoesNotDependOnTheOrderOfItsValues) {
   auto values = normal(20000, 1, 1);
   for (std::size_t i = 0; i < values.size(); i += 100) values[i] *= 1000;  // grows again and again

@@ -84,6 +84,20 @@ TEST_P(EngineTest, WritesIntoMemoryThatTheCallerProvides) {
   EXPECT_EQ(context->output("y")->bytes().data(), result.bytes().data());
 }
 
+TEST_P(EngineTest, KeepsOutputsApartWhenTheCallerProvidesMemoryForSome) {
+  const auto executable = compile(R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (float[1, 3] x) => (float[1, 3] y, float[1, 3] z) { y = Relu(x) z = Neg(x) })");
+  const auto context = context_of(*executable);
+  Tensor result = *Tensor::allocate(DType::kFloat32, {1, 3});
+  ASSERT_TRUE(context->set_input("x", Tensor::from<float>({1, 3}, std::vector<float>{-1, 0, 2})).ok());
+  ASSERT_TRUE(context->set_output("z", result).ok());
+  for (int run = 0; run < 2; ++run) {
+    ASSERT_TRUE(context->run().ok());
+    EXPECT_TRUE(identical(result, Tensor::from<float>({1, 3}, std::vector<float>{1, -0.0F, -2})));
+    EXPECT_TRUE(identical(*context->output("y"), Tensor::from<float>({1, 3}, std::vector<float>{0, 0, 2})));
+  }
+}
+
 TEST_P(EngineTest, SaysWhatIsWrongWithAnInput) {
   const auto executable = compile(kRelu);
   const auto context = context_of(*executable);

@@ -46,6 +46,12 @@ void CalibrationArgs::add_clipping(CLI::App& command) {
 void CalibrationArgs::add(CLI::App& command) {
   add_clipping(command);
   command
+      .add_option("--batch", batch,
+                  "Samples to run at a time (default: as many as keep the observed activations below 64 MB)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024))
+      ->group("Calibration");
+  command
       .add_option(
           "--cache", cache,
           "Keep what was seen of the activations in this file; where it is there and fits, use it instead "

@@ -1,4 +1,4 @@
-// --method, --cache, --shard: how ranges come from the data, and the file that keeps what was seen.
+// --method, --batch, --cache, --shard: how ranges come from the data, and the file that keeps what was seen.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -18,12 +18,13 @@ struct Shard {
 struct CalibrationArgs {
   std::string method = to_string(CalibrationMethod::kMinMax);
   double percentile = ClippingOptions().percentile;
+  std::size_t batch = 0;  ///< 0: by the size of the activations
   std::string cache;
   std::string shard;
 
   /// --method and --percentile.
   void add_clipping(CLI::App& command);
-  /// Those, --cache and --shard.
+  /// Those, --batch, --cache and --shard.
   void add(CLI::App& command);
 
   [[nodiscard]] ClippingOptions clipping() const;

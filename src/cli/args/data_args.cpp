@@ -64,8 +64,10 @@ Result<DataSource> source_of(const DataArgs& args, const Contract& contract) {
     source.kind = DataKind::kTensors;
   } else if (extension == ".txt") {
     source.kind = DataKind::kList;
+  } else if (has_video_extension(source.path)) {
+    source.kind = DataKind::kVideo;
   } else {
-    return make_error(ErrorCode::kUsage, "expected a folder of pictures, .npz, .npy or a list (.txt)", {},
+    return make_error(ErrorCode::kUsage, "expected a folder of pictures, .npz, .npy, a list (.txt) or a video", {},
                       args.data);
   }
   if (source.kind != DataKind::kTensors && args.contract.empty()) {
@@ -85,9 +87,15 @@ void DataArgs::add(CLI::App& command, const std::string& data_description) {
                   "deploy.yaml: how pictures become inputs, and which data to take without --data")
       ->type_name("FILE")
       ->group("Data");
-  command.add_option("--samples", samples, "Take this many samples only (default: all)")
+  const std::string all = default_samples == 0 ? "all" : std::to_string(default_samples) + " at most";
+  command
+      .add_option("--samples", samples,
+                  "Take this many samples, of each class its share (default: what the contract says, else " + all + ")")
       ->type_name("N")
       ->check(CLI::PositiveNumber)
+      ->group("Data");
+  command.add_option("--seed", seed, "Which samples --samples takes (default: what the contract says, else 0)")
+      ->type_name("N")
       ->group("Data");
 }
 
@@ -105,8 +113,11 @@ Result<std::unique_ptr<OpenData>> OpenData::open(const DataArgs& args, const Mod
     TARMAC_CHECK_OK(check_names(data->contract_, model));
   }
   TARMAC_TRY(data->source_, source_of(args, data->contract_));
-  if (args.samples > 0) data->source_.samples = args.samples;
-  TARMAC_TRY(Dataset dataset, Dataset::open(data->contract_, data->source_));
+  DataSource& source = data->source_;
+  if (args.samples > 0) source.samples = args.samples;
+  if (args.seed) source.seed = *args.seed;
+  TARMAC_TRY(Dataset dataset, Dataset::open(data->contract_, source));
+  if (!source.samples && args.default_samples > 0) dataset.choose(args.default_samples, source.seed);
   data->dataset_ = std::make_unique<Dataset>(std::move(dataset));
   if (data->dataset_->ignored_files() > 0) {
     log(LogLevel::kInfo, data->path() + ": passed over " + std::to_string(data->dataset_->ignored_files()) +
@@ -116,6 +127,7 @@ Result<std::unique_ptr<OpenData>> OpenData::open(const DataArgs& args, const Mod
 }
 
 std::size_t OpenData::effective_batch(std::size_t batch_size) const {
+  if (contract_.sequence) return 1;
   for (const InputSpec& input : contract_.inputs) {
     if (!input.shape.empty() && input.shape.front().fixed())
       return static_cast<std::size_t>(input.shape.front().size);
@@ -126,6 +138,17 @@ std::size_t OpenData::effective_batch(std::size_t batch_size) const {
 std::size_t OpenData::batch_count(std::size_t batch_size) const {
   const std::size_t size = effective_batch(batch_size);
   return (samples() + size - 1) / size;
+}
+
+Status OpenData::check_no_evaluation_data(Progress& progress) const {
+  if (!contract_.evaluation_data) return {};
+  std::error_code ignored;
+  if (!fs::exists(contract_.evaluation_data->path, ignored)) {
+    log(LogLevel::kInfo, "the contract's evaluation data is not there, so nothing is compared with it");
+    return {};
+  }
+  TARMAC_TRY(const Dataset evaluation, Dataset::open(contract_, *contract_.evaluation_data));
+  return check_disjoint(*dataset_, evaluation, progress);
 }
 
 Result<BatchSource> OpenData::batches(std::size_t batch_size, std::size_t limit) const {

@@ -1,9 +1,10 @@
-// --data, --contract and --samples: real samples for calibration and comparison.
+// --data, --contract, --samples and --seed: real samples for calibration and comparison.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "contract/batch_reader.h"
@@ -16,7 +17,9 @@ namespace tarmac::cli {
 struct DataArgs {
   std::string data;
   std::string contract;
-  std::int64_t samples = 0;  ///< 0: all
+  std::int64_t samples = 0;  ///< 0: as many as the contract says, else at most default_samples
+  std::optional<std::uint64_t> seed;
+  std::int64_t default_samples = 0;  ///< 0: all
 
   void add(CLI::App& command, const std::string& data_description);
   [[nodiscard]] bool given() const { return !data.empty() || !contract.empty(); }
@@ -39,13 +42,17 @@ class OpenData {
   [[nodiscard]] Result<CalibrationSource> calibration_batches(std::size_t batch_size) const;
   /// SHA-256 of all samples. Advances the progress by one for each. Errors: kIo, kCancelled.
   [[nodiscard]] Result<std::string> digest(Progress& progress) const;
-  /// Leaves samples [begin, end) only.
-  void keep(std::size_t begin, std::size_t end) { dataset_->keep(begin, end); }
+  /// Leaves this shard only (from 1).
+  void keep_shard(std::int64_t index, std::int64_t count) { dataset_->keep_shard(index, count); }
   [[nodiscard]] const Contract& contract() const { return contract_; }
-  /// The contract's batch size where that is fixed, else `batch_size`.
-  [[nodiscard]] std::size_t effective_batch(std::size_t batch_size) const;
+  [[nodiscard]] const Dataset& dataset() const { return *dataset_; }
   /// How many batches that are.
   [[nodiscard]] std::size_t batch_count(std::size_t batch_size) const;
+  /// Refuses samples that are in the contract's evaluation data as well, where that is there. Errors: as
+  /// check_disjoint() and Dataset::open().
+  [[nodiscard]] Status check_no_evaluation_data(Progress& progress) const;
+  /// The contract's batch size where that is fixed, 1 for sequences, else `batch_size`.
+  [[nodiscard]] std::size_t effective_batch(std::size_t batch_size) const;
 
  private:
   OpenData() = default;

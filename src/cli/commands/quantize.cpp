@@ -19,7 +19,7 @@
 namespace tarmac::cli {
 namespace {
 
-constexpr std::size_t kBatch = 8;
+constexpr std::size_t kBatch = 1;  // the worst sample counts
 constexpr std::size_t kComparedSamples = 32;
 constexpr std::int64_t kMadeUpBatches = 3;
 
@@ -88,13 +88,23 @@ void report(const QuantizeReport& report, Run& run) {
 Status compare(const Model& before, const Model& after, const OpenData* data, Run& run) {
   TARMAC_TRY(const auto reference, compile_reference(before, run.progress));
   TARMAC_TRY(const auto quantized, compile_reference(after, run.progress));
-  BatchSource batches = made_up_batches(reference->inputs(), {}, kMadeUpBatches);
-  if (data != nullptr) {
-    TARMAC_TRY(batches, data->batches(kBatch, kComparedSamples));
-  }
+  const bool ordered = data != nullptr && data->contract().sequence;
+  Result<Comparison> compared = Comparison();
   run.progress.start("compare", 0);
-  TARMAC_TRY(const Comparison comparison, compare_outputs(*reference, *quantized, batches, run.progress));
+  if (ordered) {
+    TARMAC_TRY(const CalibrationSource frames, data->calibration_batches(kBatch));
+    compared = compare_sequences(*reference, *quantized, data->contract().sequence->state, frames,
+                                 kComparedSamples, run.progress);
+  } else {
+    BatchSource batches = made_up_batches(reference->inputs(), {}, kMadeUpBatches);
+    if (data != nullptr) {
+      TARMAC_TRY(batches, data->batches(kBatch, kComparedSamples));
+    }
+    compared = compare_outputs(*reference, *quantized, batches, run.progress);
+  }
   run.progress.finish();
+  if (!compared) return std::move(compared).error();
+  const Comparison& comparison = *compared;
   run.output.line(
       "Against the float model on {} batches of {}:", comparison.empty() ? 0 : comparison.front().samples,
       data != nullptr ? "the data" : "made-up inputs");
@@ -194,6 +204,7 @@ void add_quantize(Commands& commands) {
   args->storage.add(command);
   command.add_flag("--adaptive-rounding", args->adaptive_rounding, "Round weights by what it does to results on the data");
   args->calibration.add(command);
+  args->data.default_samples = 500;
   args->data.add(command,
                  "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
   args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");

@@ -1,0 +1,14 @@
+// OpenCV's video reader, loaded with the first video: it brings FFmpeg and about two hundred other libraries.
+#pragma once
+
+#include <memory>
+#include <opencv2/videoio.hpp>
+#include <string>
+
+namespace tarmac {
+
+/// cv::VideoCapture(path, CAP_FFMPEG); only its virtual functions may be called. Throws std::runtime_error when the
+/// library is missing, else what OpenCV throws.
+std::shared_ptr<cv::VideoCapture> open_video_with_opencv(const std::string& path);
+
+}  // namespace tarmac

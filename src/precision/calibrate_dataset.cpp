@@ -1,0 +1,45 @@
+#include "precision/calibrate_dataset.h"
+
+#include <algorithm>
+
+#include "contract/batch_reader.h"
+
+namespace tarmac {
+namespace {
+
+Result<std::size_t> batch_of(const Model& model, const std::vector<std::string>& values,
+                             const Contract& contract, std::size_t asked) {
+  if (contract.sequence && asked > 1)
+    return make_error(ErrorCode::kUsage, "frames in order run one at a time; leave --batch out");
+  if (contract.sequence) return std::size_t{1};
+  if (asked != 0) return asked;
+  for (const InputSpec& input : contract.inputs) {
+    if (!input.shape.empty() && input.shape.front().fixed())
+      return static_cast<std::size_t>(input.shape.front().size);
+  }
+  return choose_calibration_batch(model, values);
+}
+
+}  // namespace
+
+Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vector<std::string>& values,
+                                             Target& target, CalibrateOptions options, const Contract& contract,
+                                             const Dataset& data, std::size_t batch, Progress& progress) {
+  BatchOptions reading;
+  TARMAC_TRY(reading.batch_size, batch_of(model, values, contract, batch));
+  if (contract.sequence) options.state = contract.sequence->state;
+  TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
+  const CalibrationSource next = [&]() -> Result<std::optional<CalibrationBatch>> {
+    TARMAC_TRY(auto read, reader->next());
+    if (!read) return std::optional<CalibrationBatch>();
+    return std::optional(calibration_batch(*std::move(read)));
+  };
+  progress.start("calibrate", (data.size() + reading.batch_size - 1) / reading.batch_size);
+  DatasetCalibration done;
+  TARMAC_TRY(done.found, calibrate(model, values, target, options, next, progress));
+  progress.finish();
+  done.unreadable = reader->unreadable();
+  return done;
+}
+
+}  // namespace tarmac

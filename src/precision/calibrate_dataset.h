@@ -1,0 +1,21 @@
+// Calibration on a data set of the contract: the one loop behind `quantize` and `deploy`.
+#pragma once
+
+#include "contract/dataset.h"
+#include "precision/calibrate.h"
+
+namespace tarmac {
+
+struct DatasetCalibration {
+  Calibration found;
+  std::vector<Error> unreadable;  ///< pictures that were left out, each with its path as context
+};
+
+/// Runs all samples, `batch` at a time (0: the contract's batch size where that is fixed, else
+/// choose_calibration_batch(); 1 where the contract has a sequence, whose state is carried). Errors: as calibrate() and
+/// BatchReader; kUsage for another batch than 1 with a sequence.
+Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vector<std::string>& values,
+                                             Target& target, CalibrateOptions options, const Contract& contract,
+                                             const Dataset& data, std::size_t batch, Progress& progress);
+
+}  // namespace tarmac

@@ -136,8 +136,8 @@ Result<NoiseModel> make_noise_model(const TwinParts& parts) {
     TARMAC_CHECK_OK(maker.add(group, [&](const Twins& twins, Node* before) -> Result<Value*> {
       Value& noise = graph.add_op("Sub", {twins.plain, twins.quantized}, group.name + "_error", before);
       noise.type = twins.plain->type;
-      made.groups.push_back({power(*twins.plain, group.name + "_signal", before),
-                             power(noise, group.name + "_noise", before)});
+      made.groups.push_back(
+          {power(*twins.plain, group.name + "_signal", before), power(noise, group.name + "_noise", before)});
       return twins.plain;
     }));
   }

@@ -42,6 +42,7 @@ class OpenData {
   /// Leaves samples [begin, end) only.
   void keep(std::size_t begin, std::size_t end) { dataset_->keep(begin, end); }
   [[nodiscard]] const Contract& contract() const { return contract_; }
+  [[nodiscard]] const Dataset& dataset() const { return *dataset_; }
   /// The contract's batch size where that is fixed, else `batch_size`.
   [[nodiscard]] std::size_t effective_batch(std::size_t batch_size) const;
   /// How many batches that are.

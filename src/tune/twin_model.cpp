@@ -85,7 +85,8 @@ class TwinMaker {
       for (const Value* input : producer->inputs()) {
         if (input != nullptr) TARMAC_CHECK_OK(bring(*input));
       }
-      clone_node(*producer, graph_, copies_, before_).name = graph_.fresh_name(producer->name + "_twin");
+      Node& copy = clone_node(*producer, graph_, copies_, before_);
+      copy.name = copy.output(0)->name() + "_twin";
       return copies_.at(&value);
     } else {
       found = plain_.at(producer->name)->output(value.output_index());
@@ -134,7 +135,9 @@ Result<NoiseModel> make_noise_model(const TwinParts& parts) {
       return sum.name();
     };
     TARMAC_CHECK_OK(maker.add(group, [&](const Twins& twins, Node* before) -> Result<Value*> {
-      Value& noise = graph.add_op("Sub", {twins.plain, twins.quantized}, group.name + "_error", before);
+      // In this order: the other way round OpenVINO fuses it into the kernel of the quantised twin, before
+      // the activation.
+      Value& noise = graph.add_op("Sub", {twins.quantized, twins.plain}, group.name + "_error", before);
       noise.type = twins.plain->type;
       made.groups.push_back(
           {power(*twins.plain, group.name + "_signal", before), power(noise, group.name + "_noise", before)});

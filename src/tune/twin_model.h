@@ -25,7 +25,7 @@ struct NoiseModel {
   Model model;
   struct Outputs {
     std::string signal;  ///< Σ y², over all elements of the group's output y
-    std::string noise;   ///< Σ (y − y_q)², y_q what the quantised twin makes of the same input
+    std::string noise;   ///< Σ (y_q − y)², y_q what the quantised twin makes of the same input
   };
   std::vector<Outputs> groups;  ///< in the order of TwinParts::groups
 };

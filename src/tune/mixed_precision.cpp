@@ -106,16 +106,19 @@ class Search {
     return fmt::format("INT8 leaves a signal-to-noise ratio of {:.1f} dB", row.snr_db.value_or(0));
   }
 
+  [[nodiscard]] FusionGroups without(const std::vector<std::size_t>& kept) const {
+    std::map<std::string, std::string> reasons;
+    for (const std::size_t group : kept)
+      reasons.emplace(job_.groups.groups[group].name, reason(result_.rows[group]));
+    return keep_in_float(plain_, job_.groups, reasons);
+  }
+
   /// Quantises and compiles with these groups in float.
   Result<Candidate> make(std::vector<std::size_t> kept) {
     if (progress_.cancelled()) return make_error(ErrorCode::kCancelled, "the search was interrupted");
     Candidate candidate;
     candidate.model = clone_model(plain_);
-    std::map<std::string, std::string> reasons;
-    for (const std::size_t group : kept)
-      reasons.emplace(job_.groups.groups[group].name, reason(result_.rows[group]));
-    const FusionGroups groups = keep_in_float(plain_, job_.groups, reasons);
-    TARMAC_TRY(candidate.report, job_.quantize(candidate.model, groups));
+    TARMAC_TRY(candidate.report, job_.quantize(candidate.model, without(kept)));
     TARMAC_TRY(candidate.executable, compile(candidate.model));
     candidate.kept = std::move(kept);
     ++result_.compiled_candidates;
@@ -182,7 +185,9 @@ class Search {
   /// with the least drop.
   Result<Candidate> search() {
     progress_.start("search what stays in float", 0);
-    const std::size_t most = order_.size() - 1;  // one group at least is in INT8
+    // One group at least is in INT8; arithmetic does not stay alone.
+    std::size_t most = order_.size() - 1;
+    while (most > 0 && without(prefix(most)).groups.empty()) --most;
     std::size_t too_few = 0;
     std::size_t length = std::min<std::size_t>(1, most);
     std::optional<Candidate> best;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "runtime/compile.h"
@@ -18,25 +19,34 @@ class Toggle {
     TARMAC_TRY(toggle.model_, make_toggled_model(parts));
     TARMAC_TRY(toggle.executable_, compile_model(target, toggle.model_.model, options, progress));
     TARMAC_TRY(toggle.context_, toggle.executable_->create_context());
-    toggle.groups_ = parts.groups.groups.size();
     return toggle;
   }
 
-  /// The metric with every group set to `others` but one.
-  Result<double> score(bool others, std::size_t one, MetricSamples& samples, Progress& progress) {
-    TARMAC_TRY(Tensor switches, Tensor::allocate(DType::kBool, Shape{static_cast<std::int64_t>(groups_)}));
-    for (std::size_t i = 0; i < groups_; ++i) switches.mutable_data<bool>()[i] = (i == one) != others;
+  /// The metric with these groups in INT8.
+  Result<double> score(const std::vector<bool>& int8, MetricSamples& samples, Progress& progress) {
+    TARMAC_TRY(Tensor switches,
+               Tensor::allocate(DType::kBool, Shape{static_cast<std::int64_t>(int8.size())}));
+    std::copy(int8.begin(), int8.end(), switches.mutable_data<bool>().begin());
     TARMAC_CHECK_OK(context_->set_input(model_.input, switches));
     return samples.score_held(*context_, *executable_, progress);
   }
-  [[nodiscard]] std::size_t none() const { return groups_; }
 
  private:
   ToggledModel model_;
   std::unique_ptr<Executable> executable_;
   std::unique_ptr<Context> context_;
-  std::size_t groups_ = 0;
 };
+
+/// All in INT8 but `kept`, and what keep_in_float() takes along.
+std::vector<bool> all_but(const TwinParts& parts, std::size_t kept) {
+  std::set<std::string> left;
+  const std::string& name = parts.groups.groups[kept].name;
+  for (const FusionGroup& group : keep_in_float(parts.model, parts.groups, {{name, {}}}).groups)
+    left.insert(group.name);
+  std::vector<bool> int8;
+  for (const FusionGroup& group : parts.groups.groups) int8.push_back(left.contains(group.name));
+  return int8;
+}
 
 }  // namespace
 
@@ -45,15 +55,16 @@ Result<Sensitivities> measure_sensitivities(const TwinParts& parts, const std::v
                                             const SensitivityOptions& options, Progress& progress) {
   TARMAC_TRY(Toggle toggle, Toggle::create(parts, target, options.compile, progress));
   Sensitivities found;
-  const auto score = [&](bool others, std::size_t one) {
+  const auto score = [&](const std::vector<bool>& int8) {
     found.inferences += static_cast<std::int64_t>(samples.held().size());
-    return toggle.score(others, one, samples, progress);
+    return toggle.score(int8, samples, progress);
   };
+  const std::size_t count = parts.groups.groups.size();
   progress.start("measure the metric of " + std::to_string(groups.size()) + " groups", groups.size() + 1);
-  TARMAC_TRY(const double all_int8, score(true, toggle.none()));
+  TARMAC_TRY(const double all_int8, score(std::vector<bool>(count, true)));
   progress.advance();
   for (const std::size_t group : groups) {
-    TARMAC_TRY(const double without, score(true, group));
+    TARMAC_TRY(const double without, score(all_but(parts, group)));
     found.values.push_back(without - all_int8);
     progress.advance();
   }
@@ -64,7 +75,9 @@ Result<Sensitivities> measure_sensitivities(const TwinParts& parts, const std::v
     return found;
   progress.start("measure the metric of each group alone in INT8", groups.size());
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    TARMAC_TRY(const double alone, score(false, groups[i]));
+    std::vector<bool> one(count, false);
+    one[groups[i]] = true;
+    TARMAC_TRY(const double alone, score(one));
     found.values[i] = std::max(found.values[i], plain - alone);
     progress.advance();
   }

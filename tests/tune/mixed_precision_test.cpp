@@ -1,8 +1,10 @@
 #include "tune/mixed_precision.h"
 
 #include <cstring>
+#include <set>
 
 #include "networks.h"
+#include "support/graph_checks.h"
 #include "support/temporary_folder.h"
 #include "tensor/io.h"
 
@@ -66,7 +68,9 @@ TEST_P(MixedPrecision, LeavesAllGroupsInInt8WhereThatStaysInside) {
   EXPECT_LE(found.drop(), 0.05);
   for (const GroupRow& row : found.rows) {
     EXPECT_TRUE(row.int8) << row.node;
+    if (row.op_type != "Conv") continue;  // the others take less than the clock's step
     EXPECT_GT(row.float_ns, 0) << row.node;
+    EXPECT_GT(row.int8_ns, 0) << row.node;
   }
 }
 
@@ -78,11 +82,16 @@ TEST_P(MixedPrecision, FindsTheOneCulprit) {
   EXPECT_LE(found.drop(), 0.05);
   EXPECT_EQ(found.samples, 12);
   EXPECT_EQ(found.held_samples, 6);
+  // One scale for unlike channels hurts who reads them, and who writes them where that kernel rounds.
+  const bool rounds_behind = tuning.target.fusion_rules().pairs_after_weighted;
+  std::set<std::string> kept;
+  for (const GroupRow& row : found.rows) {
+    if (!row.int8) kept.insert(row.node);
+  }
+  EXPECT_EQ(kept, rounds_behind ? (std::set<std::string>{"conv2", "conv3"}) : std::set<std::string>{"conv3"});
   EXPECT_EQ(found.rows[0].node, "conv3");
-  EXPECT_FALSE(found.rows[0].int8);
   EXPECT_GT(*found.rows[0].sensitivity, 0.05);
   EXPECT_THAT(found.rows[0].reason, HasSubstr("points of agreement"));
-  EXPECT_TRUE(found.rows[1].int8) << found.rows[1].node;
   std::size_t quantized = 0;
   for (const auto& node : found.model.graph->nodes()) quantized += node->is("QuantizeLinear") ? 1 : 0;
   EXPECT_GE(quantized, 4U);
@@ -120,8 +129,12 @@ INSTANTIATE_TEST_SUITE_P(Engines, MixedPrecision, testing::ValuesIn(computing_ta
 TEST(MixedPrecisionOnOnnxRuntime, RefusesWhatIsSlowerThanFloat) {
   const auto target = find_target("onnxruntime");
   if (!target || !(*target)->available().ok()) GTEST_SKIP() << "ONNX Runtime was not built in";
-  // One convolution of hardly any work: rounding its input and output costs more.
-  Tuning tuning("onnxruntime", network(2, 2, 1), 4);
+  // Hardly any work on large tensors: rounding its input costs more.
+  Model light = model(R"(<ir_version: 8, opset_import: ["" : 17]>
+    light (float[batch,3,128,128] x) => (float[batch,1,128,128] y)
+    <float[1,3,1,1] w = {0.5, 0.25, -0.5}> { y = Conv (x, w) })");
+  expect_ok(infer_shapes(light));
+  Tuning tuning("onnxruntime", std::move(light), 2);
   const auto found = expect_ok(tuning.tune(0.9));
   ASSERT_FALSE(found.verdict.ok());
   EXPECT_EQ(found.verdict.error().code, ErrorCode::kUnsupported);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/args/data_args.h"
+#include "cli/args/max_drop_args.h"
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
 #include "cli/args/quantize_args.h"
@@ -12,6 +13,7 @@
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
 #include "cli/rewrite_weights.h"
+#include "cli/tune_model.h"
 #include "graph/model_io.h"
 #include "precision/adaptive_rounding.h"
 #include "precision/quantize.h"
@@ -29,6 +31,7 @@ struct QuantizeArgs {
   std::string mode;
   CalibrationArgs calibration;
   StorageArgs storage;
+  MaxDropArgs drop;
   bool adaptive_rounding = false;
   DataArgs data;
   TargetArgs target;
@@ -43,6 +46,11 @@ Status check_usage(const QuantizeArgs& args) {
   if (sharded == !args.output.empty())
     return make_error(ErrorCode::kUsage,
                       sharded ? "--shard writes no model; leave --output out" : "--output is required");
+  if (args.drop.given()) {
+    TARMAC_CHECK_OK(args.drop.parsed());
+    if (args.mode != "static" || sharded || !args.data.given())
+      return make_error(ErrorCode::kUsage, "--max-drop measures a model: it needs --mode static and data");
+  }
   std::error_code ignored;
   if (args.mode == "static" && !args.data.given() &&
       !std::filesystem::exists(args.calibration.cache, ignored)) {
@@ -137,6 +145,7 @@ Status quantize(const QuantizeArgs& args, Run& run) {
     TARMAC_TRY(const OptimizeReport raised, optimize_model(model, raise, targets, run.progress));
     run.output.json()["raise_opset"] = to_json(raised);
   }
+  if (args.drop.given()) name_nodes(model);
   const Model before = clone_model(model);
   if (args.mode == "static") {
     const FusionGroups groups =
@@ -158,8 +167,21 @@ Status quantize(const QuantizeArgs& args, Run& run) {
       run.progress.finish();
       for (const Change& change : changes) run.output.line("{}: {}", change.node, change.what);
     }
-    TARMAC_TRY(const QuantizeReport done, quantize_static(model, groups, ranges));
-    report(done, run);
+    if (args.drop.given()) {
+      const GroupQuantizer quantize = [&](Model& copy, const FusionGroups& chosen) {
+        copy = clone_model(model);  // whose weights may have been rounded already
+        return quantize_static(copy, chosen, ranges);
+      };
+      Target& target = targets.empty() ? *all_targets().front() : *targets.front();
+      TARMAC_TRY(MixedPrecisionResult tuned,
+                 tune_model({args.drop, before, groups, quantize, *data, target, args.target.compile_options()},
+                            run));
+      model = std::move(tuned.model);
+      report(tuned.report, run);
+    } else {
+      TARMAC_TRY(const QuantizeReport done, quantize_static(model, groups, ranges));
+      report(done, run);
+    }
     if (args.storage.is_qoperator()) TARMAC_CHECK_OK(rewrite_format(model, run));
   } else {
     TARMAC_TRY(Target* const target, targets.empty() ? reference_target() : Result<Target*>(targets.front()));
@@ -205,6 +227,7 @@ void add_quantize(Commands& commands) {
   command.add_flag("--adaptive-rounding", args->adaptive_rounding, "Round weights by what it does to results on the data");
   args->calibration.add(command);
   args->data.default_samples = 500;
+  args->drop.add(command);
   args->data.add(command,
                  "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
   args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");

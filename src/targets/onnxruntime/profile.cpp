@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kKernelSuffix = "_kernel_time";
 constexpr std::string_view kBlockedSuffix = "_nchwc";
+constexpr std::string_view kMovedSuffix = "_token_";
 constexpr int kMaxFused = 4;
 
 struct Origin {
@@ -29,6 +30,14 @@ Origin fused_chain(const EngineModel& model, const std::string& last, const std:
     chain = {label + " + " + chain.nodes, labels.at(label) + "+" + chain.op_type};
   }
   return labels.at(label) == kernel_op ? chain : Origin{last, labels.at(last)};
+}
+
+/// Without "_token_12", which it gets when its layout is changed.
+std::string without_number(const std::string& name) {
+  const auto end = name.find_last_not_of("0123456789");
+  const bool numbered = end != std::string::npos && end + 1 < name.size();
+  if (!numbered || !name.substr(0, end + 1).ends_with(kMovedSuffix)) return name;
+  return name.substr(0, end + 1 - kMovedSuffix.size());
 }
 
 /// The engine names kernels after the node; in blocked layout after the tensor they make ("x_nchwc"); and
@@ -69,7 +78,8 @@ Result<std::vector<NodeTime>> read_profile(const std::string& path, const Engine
     if (event.value("ts", std::int64_t{-1}) < begin_us) continue;  // of an earlier run
     const auto args = event.value("args", nlohmann::json::object());
     const std::string kernel_op = args.value("op_name", "");
-    Origin origin = origin_of(name.substr(0, name.size() - kKernelSuffix.size()), kernel_op, model);
+    Origin origin =
+        origin_of(without_number(name.substr(0, name.size() - kKernelSuffix.size())), kernel_op, model);
     times.push_back({std::move(origin.nodes), std::move(origin.op_type),
                      kernel_op + " (" + args.value("provider", "") + ")",
                      event.value("dur", std::int64_t{0}) * 1000,

@@ -123,6 +123,17 @@ TEST(OpenvinoCheck, RefusesPointwiseConvolutionsWithStoredInt8WeightsThatItTrans
   expect_error(target.compile(pointwise_conv_before_transpose("[0,3,2,1]"), {}, no_progress()),
                ErrorCode::kUnsupported, "mixes up the axes");
   EXPECT_TRUE(target.compile(pointwise_conv_before_transpose("[0,2,3,1]"), {}, no_progress()).ok());
+  EXPECT_TRUE(target
+                  .compile(expect_ok(model_from_text(R"(<ir_version: 8, opset_import: ["" : 13]>
+    g (float[1,2,3,4] x) => (float y) <int8[2,2,1,1] q = {1, 2, 3, 4}, float[2] s = {0.5, 0.25}, int8[2] z = {0, 0},
+      float a = {0.1}, uint8 b = {128}> {
+    w = DequantizeLinear <axis = 0> (q, s, z)
+    i = QuantizeLinear (x, a, b)
+    d = DequantizeLinear (i, a, b)
+    c = Conv (d, w)
+    y = Transpose <perm = [0,3,2,1]> (c) })")),
+                           {}, no_progress())
+                  .ok());
 }
 
 TEST(OpenvinoCheck, SaysThatFloat64IsComputedAsFloat32) {

@@ -42,7 +42,7 @@ Status export_file(const CalibrationCommandArgs& args, Run& run) {
   TARMAC_TRY(const CalibrationRecord record, read_calibration(args.files.front()));
   const ClippingOptions clipping = args.calibration.clipping();
   CalibrationNeeds needs{record.model_digest, record.data_digest,       record.preprocessing_digest,
-                         clipping.method,     CalibrateOptions().decay, {}};
+                         clipping.method,     ObserverOptions().decay, {}};
   if (auto fits = check_fit(record, needs); !fits)
     return make_error(fits.error().code, fits.error().message, {}, args.files.front());
   TARMAC_TRY(const std::string text,

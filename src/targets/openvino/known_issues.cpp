@@ -114,6 +114,7 @@ bool feeds_pointwise_conv_by_transpose(const IssueQuery& query) {
     const auto& shape = weights->type.shape;
     if (!shape || shape->size() != 4 || (*shape)[2].size != 1 || (*shape)[3].size != 1) return false;
     const Node* before = conv.input(0)->producer();
+    if (before != nullptr && before->is("DequantizeLinear")) return false;  // computed in INT8
     const auto& readers = conv.output(0)->uses();
     const auto strided = [&] {
       const auto* strides = conv.attribute<std::vector<std::int64_t>>("strides");

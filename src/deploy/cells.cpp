@@ -117,6 +117,7 @@ Result<std::vector<Cell>> compile_cells(const Contract& contract, const std::vec
   progress.start("compile", variants.size() * targets.size());
   for (const Variant& variant : variants) {
     for (std::size_t i = 0; i < targets.size(); ++i) {
+      if (variant.only != nullptr && variant.only != targets[i]) continue;
       Cell cell;
       cell.variant = &variant;
       cell.target = targets[i];

@@ -133,10 +133,7 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   TARMAC_CHECK_OK(check_targets(contract, targets, source.model, report, progress));
   stages.done("check operators");
   TARMAC_TRY(const auto variants,
-             make_variants(contract, std::move(source.model),
-                           evaluation    ? &*evaluation
-                           : calibration ? &*calibration
-                                         : nullptr,
+             make_variants(contract, std::move(source.model), evaluation ? &*evaluation : nullptr,
                            calibration ? &*calibration : nullptr, targets, report, progress));
   stages.done("optimise, prove and quantise");
   TARMAC_TRY(auto cells, compile_cells(contract, targets, variants, report, progress));

@@ -13,6 +13,7 @@ namespace tarmac {
 struct Variant {
   std::string name;  ///< "original", "fp32" or "int8"
   Model model;
+  const Target* only = nullptr;  ///< null: for every target
 };
 
 /// The contract's model, functions inlined because no engine here has kernels for them, types inferred.
@@ -24,10 +25,11 @@ Result<Source> load_source(const Contract& contract);
 
 /// Makes the variants that the contract's precision asks for, in this order, and records in `report` what
 /// passes, calibration and quantisation did. All of `targets` run the result. The optimised one is compared
-/// with the original on `samples` (null: none) and made-up inputs. `calibration` may be null unless the
-/// contract asks for INT8; it is observed on the first target.
-Result<std::vector<Variant>> make_variants(const Contract& contract, Model original, const Dataset* samples,
-                                           const Dataset* calibration, const std::vector<Target*>& targets,
-                                           report::DeployReport& report, Progress& progress);
+/// with the original on `evaluation`, else on `calibration` (null: there is none), and made-up inputs.
+/// `calibration` may be null unless the contract asks for INT8.
+Result<std::vector<Variant>> make_variants(const Contract& contract, Model original,
+                                           const Dataset* evaluation, const Dataset* calibration,
+                                           const std::vector<Target*>& targets, report::DeployReport& report,
+                                           Progress& progress);
 
 }  // namespace tarmac

@@ -20,26 +20,38 @@ Result<std::size_t> batch_of(const Model& model, const std::vector<std::string>&
   return choose_calibration_batch(model, values);
 }
 
+CalibrationSource batches_of(BatchReader& reader) {
+  return [&reader]() -> Result<std::optional<CalibrationBatch>> {
+    TARMAC_TRY(auto read, reader.next());
+    if (!read) return std::optional<CalibrationBatch>();
+    return std::optional(calibration_batch(*std::move(read)));
+  };
+}
+
 }  // namespace
 
 Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vector<std::string>& values,
-                                             Target& target, CalibrateOptions options, const Contract& contract,
-                                             const Dataset& data, std::size_t batch, Progress& progress) {
+                                             Target& target, CalibrateOptions options,
+                                             const Contract& contract, const Dataset& data, std::size_t batch,
+                                             Progress& progress) {
   BatchOptions reading;
   TARMAC_TRY(reading.batch_size, batch_of(model, values, contract, batch));
   if (contract.sequence) options.state = contract.sequence->state;
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
-  const CalibrationSource next = [&]() -> Result<std::optional<CalibrationBatch>> {
-    TARMAC_TRY(auto read, reader->next());
-    if (!read) return std::optional<CalibrationBatch>();
-    return std::optional(calibration_batch(*std::move(read)));
-  };
+  const CalibrationSource next = batches_of(*reader);
   progress.start("calibrate", (data.size() + reading.batch_size - 1) / reading.batch_size);
   DatasetCalibration done;
   TARMAC_TRY(done.found, calibrate(model, values, target, options, next, progress));
   progress.finish();
   done.unreadable = reader->unreadable();
   return done;
+}
+
+Result<SampleSet> choose_samples(const Contract& contract, Dataset data) {
+  constexpr std::int64_t kMost = 64;
+  data.choose(kMost, 0);
+  TARMAC_TRY(const auto reader, BatchReader::open(contract, data));
+  return take_samples(batches_of(*reader), kMost);
 }
 
 }  // namespace tarmac

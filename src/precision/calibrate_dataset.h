@@ -3,6 +3,7 @@
 
 #include "contract/dataset.h"
 #include "precision/calibrate.h"
+#include "precision/sample_set.h"
 
 namespace tarmac {
 
@@ -12,10 +13,15 @@ struct DatasetCalibration {
 };
 
 /// Runs all samples, `batch` at a time (0: the contract's batch size where that is fixed, else
-/// choose_calibration_batch(); 1 where the contract has a sequence, whose state is carried). Errors: as calibrate() and
-/// BatchReader; kUsage for another batch than 1 with a sequence.
+/// choose_calibration_batch(); 1 where the contract has a sequence, whose state is carried). Errors: as
+/// calibrate() and BatchReader; kUsage for another batch than 1 with a sequence.
 Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vector<std::string>& values,
-                                             Target& target, CalibrateOptions options, const Contract& contract,
-                                             const Dataset& data, std::size_t batch, Progress& progress);
+                                             Target& target, CalibrateOptions options,
+                                             const Contract& contract, const Dataset& data, std::size_t batch,
+                                             Progress& progress);
+
+/// A few samples, each class with its share, for methods that run them several times. Errors: BatchReader's
+/// and take_samples()'s.
+Result<SampleSet> choose_samples(const Contract& contract, Dataset data);
 
 }  // namespace tarmac

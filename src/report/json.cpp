@@ -138,7 +138,15 @@ Json from_pass(const PassResult& pass) {
 }
 
 Json from_precision(const NodePrecision& row) {
-  return {{"node", row.node}, {"op_type", row.op_type}, {"precision", row.precision}, {"reason", row.reason}};
+  return {{"target", row.target},
+          {"node", row.node},
+          {"op_type", row.op_type},
+          {"precision", row.precision},
+          {"reason", row.reason},
+          {"sensitivity", number_or_null(row.sensitivity)},
+          {"snr_db", number_or_null(row.snr_db)},
+          {"float_ns", row.float_ns ? Json(*row.float_ns) : Json()},
+          {"int8_ns", row.int8_ns ? Json(*row.int8_ns) : Json()}};
 }
 
 Json from_verdict(const NodeVerdict& row) {

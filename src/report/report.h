@@ -125,10 +125,16 @@ struct PassResult {
 };
 
 struct NodePrecision {
+  std::string target;
   std::string node;
   std::string op_type;
   std::string precision;  ///< "int8", "float32", …
   std::string reason;     ///< Why it is not quantised; may be empty when it is.
+  std::optional<double>
+      sensitivity{};  ///< Loss of the metric with this group alone in INT8 or out of it; a fraction.
+  std::optional<double> snr_db{};  ///< Of the group's output in INT8.
+  std::optional<std::int64_t> float_ns{};
+  std::optional<std::int64_t> int8_ns{};
 };
 
 struct NodeVerdict {

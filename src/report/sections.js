@@ -223,13 +223,24 @@ function changes() {
   }
   if (report.precision.length > 0) {
     const groups = new Map();
-    report.precision.forEach((row) => groups.set(row.precision, [...(groups.get(row.precision) || []), row]));
+    report.precision.forEach((row) => {
+      const key = row.precision + (row.target ? ' on ' + row.target : '');
+      groups.set(key, [...(groups.get(key) || []), row]);
+    });
+    const measured = report.precision.some((row) => row.sensitivity !== null || row.snr_db !== null);
+    const number = (value, text) => value === null ? MISSING : text(value);
     parts.push(card(el('h3', null, 'Precision of the nodes'),
       el('p', null, [...groups].map(([precision, rows]) => rows.length + ' nodes in ' + precision).join(', ') + '.'),
       [...groups].map(([precision, rows]) => el('details', {open: rows.some((row) => row.reason)},
         el('summary', null, precision + ': ' + rows.length + ' nodes'), table([
           {title: 'Node', long: true, cell: (row) => el('code', null, row.node), sort: (row) => row.node},
           {title: 'Operator', cell: (row) => row.op_type},
+          ...(!measured ? [] : [
+            {title: 'Metric lost', number: true, cell: (row) => number(row.sensitivity, (x) => format.percent(x, 2)), sort: (row) => row.sensitivity},
+            {title: 'SNR, dB', number: true, cell: (row) => number(row.snr_db, (x) => format.fixed(x, 1)), sort: (row) => row.snr_db},
+            {title: 'Float', number: true, cell: (row) => number(row.float_ns, format.time), sort: (row) => row.float_ns},
+            {title: 'INT8', number: true, cell: (row) => number(row.int8_ns, format.time), sort: (row) => row.int8_ns},
+          ]),
           {title: 'Reason', long: true, cell: (row) => row.reason || MISSING},
         ], rows, {sortable: true})))));
   }

@@ -11,8 +11,7 @@
 
 #include "graph/model_io.h"
 #include "runtime/compile.h"
-#include "runtime/inputs.h"
-#include "runtime/measure.h"
+#include "tune/compare_latency.h"
 #include "tune/group_noise.h"
 #include "tune/group_times.h"
 #include "tune/sensitivity.h"
@@ -27,12 +26,6 @@ using Clock = std::chrono::steady_clock;
 constexpr double kRounding = 1e-9;
 // Groups that are tried in INT8 again once a prefix stays inside.
 constexpr std::size_t kMostGivenBack = 8;
-
-double median(std::vector<std::int64_t> times_ns) {
-  const auto middle = times_ns.begin() + static_cast<std::ptrdiff_t>(times_ns.size() / 2);
-  std::nth_element(times_ns.begin(), middle, times_ns.end());
-  return static_cast<double>(*middle);
-}
 
 std::string milliseconds(double ns) { return fmt::format("{:.3g} ms", ns / 1e6); }
 
@@ -259,21 +252,11 @@ class Search {
   Status judge(const Candidate& chosen, const Candidate& all) {
     std::vector<Executable*> models = {plain_executable_.get(), chosen.executable.get()};
     if (result_.searched) models.push_back(all.executable.get());
-    std::vector<std::unique_ptr<Context>> owned;
-    std::vector<Context*> contexts;
-    for (Executable* model : models) {
-      TARMAC_TRY(owned.emplace_back(), model->create_context());
-      TARMAC_CHECK_OK(bind_inputs(*owned.back(), samples_->held().front().inputs));
-      contexts.push_back(owned.back().get());
-    }
-    MeasureOptions options;
-    options.duration_s = job_.measure_s;
-    progress_.start("measure latency", 0);
-    TARMAC_TRY(auto times, measure_interleaved(contexts, options, progress_));
-    progress_.finish();
-    result_.float_ns = median(std::move(times[0]));
-    result_.mixed_ns = median(std::move(times[1]));
-    result_.int8_ns = result_.searched ? median(std::move(times[2])) : result_.mixed_ns;
+    TARMAC_TRY(const auto times,
+               median_latencies(models, samples_->held().front().inputs, job_.measure_s, progress_));
+    result_.float_ns = times[0];
+    result_.mixed_ns = times[1];
+    result_.int8_ns = result_.searched ? times[2] : times[1];
     result_.score = result_.float_score - chosen.drop;
     result_.verdict = verdict(chosen);
     return {};

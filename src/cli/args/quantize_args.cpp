@@ -4,8 +4,8 @@
 
 #include <bit>
 
-#include "precision/quantize_dynamic.h"
 #include "precision/quantize.h"
+#include "precision/quantize_dynamic.h"
 #include "precision/quantize_weights.h"
 #include "precision/to_qoperator.h"
 
@@ -29,9 +29,15 @@ Status usage(const std::string& message) { return make_error(ErrorCode::kUsage, 
 }  // namespace
 
 void StorageArgs::add(CLI::App& command) {
-  command.add_option("--bits", bits, "Bits of a weight; 4 with --mode weight-only (default: 8)")
-      ->type_name("8|4")
-      ->check(one_of("8", "4"));
+  command
+      .add_option(
+          "--bits", bits,
+          "Bits of a weight; 4 with --mode weight-only, 7 with static, for processors without VNNI (default: "
+          "8, or 7 on such a processor)")
+      ->type_name("8|7|4")
+      ->check([](const std::string& word) {
+        return word == "8" || word == "7" || word == "4" ? "" : "expected 8, 7 or 4, found '" + word + "'";
+      });
   command
       .add_option("--block", block,
                   "Input channels that share a scale with --bits 4: 16, 32, 64, 128, … (default: 32)")
@@ -53,6 +59,8 @@ void StorageArgs::add(CLI::App& command) {
 Status StorageArgs::check(const std::string& mode, bool has_data, const std::string& target) const {
   if (bits == 4 && mode != "weight-only")
     return usage("--bits 4 is for --mode weight-only: no engine here computes with 4-bit activations");
+  if (bits == 7 && mode != "static")
+    return usage("--bits 7 is for --mode static, where 8-bit products can saturate");
   if (bits != 4 && (block != 0 || !weight_method.empty()))
     return usage("--block and --weight-method are for --mode weight-only with --bits 4");
   if (block != 0 && (block < 16 || !std::has_single_bit(static_cast<std::uint64_t>(block))))

@@ -2,21 +2,19 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/args/accuracy_args.h"
 #include "cli/args/data_args.h"
 #include "cli/args/max_drop_args.h"
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
 #include "cli/args/quantize_args.h"
 #include "cli/args/target_args.h"
-#include "cli/calibrate_model.h"
 #include "cli/commands/commands.h"
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
+#include "cli/quantize_static_model.h"
 #include "cli/rewrite_weights.h"
-#include "cli/tune_model.h"
 #include "graph/model_io.h"
-#include "precision/adaptive_rounding.h"
-#include "precision/quantize.h"
 
 namespace tarmac::cli {
 namespace {
@@ -32,7 +30,7 @@ struct QuantizeArgs {
   CalibrationArgs calibration;
   StorageArgs storage;
   MaxDropArgs drop;
-  bool adaptive_rounding = false;
+  AccuracyArgs accuracy;
   DataArgs data;
   TargetArgs target;
 };
@@ -60,35 +58,6 @@ Status check_usage(const QuantizeArgs& args) {
         "FILE.npz, or a --cache that is there");
   }
   return {};
-}
-
-Result<CalibrationRecord> calibrate(const QuantizeArgs& args, const Model& model, const FusionGroups& groups,
-                                    OpenData* data, Run& run) {
-  TARMAC_TRY(Target* const target,
-             args.target.name().empty() ? reference_target() : open_target(args.target.name()));
-  return calibrate_model(
-      {args.calibration, model, observed_values(model, groups), data, *target, args.target.compile_options()},
-      run);
-}
-
-void report(const QuantizeReport& report, Run& run) {
-  std::size_t quantized = 0;
-  Table table({{"stays in float"}, {"operator"}, {"reason"}});
-  Json& nodes = run.output.json()["nodes"] = Json::array();
-  for (const QuantizedNode& node : report.nodes) {
-    nodes.push_back({{"node", node.node},
-                     {"operator", node.op_type},
-                     {"quantized", node.quantized},
-                     {"reason", node.reason}});
-    quantized += node.quantized ? 1 : 0;
-    if (!node.quantized) table.add({node.node, node.op_type, node.reason});
-  }
-  run.output.json()["float_weight_bytes"] = report.float_weight_bytes;
-  run.output.json()["int8_weight_bytes"] = report.int8_weight_bytes;
-  run.output.line("Quantised {} of {} nodes; their weights: {} before, {} after", quantized,
-                  report.nodes.size(), format_bytes(report.float_weight_bytes),
-                  format_bytes(report.int8_weight_bytes));
-  if (!table.empty()) table.print(run.output);
 }
 
 /// How far the quantised model lies from the one it was made from, on the same data; made-up inputs where
@@ -145,43 +114,15 @@ Status quantize(const QuantizeArgs& args, Run& run) {
     TARMAC_TRY(const OptimizeReport raised, optimize_model(model, raise, targets, run.progress));
     run.output.json()["raise_opset"] = to_json(raised);
   }
-  if (args.drop.given()) name_nodes(model);
   const Model before = clone_model(model);
   if (args.mode == "static") {
-    const FusionGroups groups =
-        find_fusion_groups(model, common_fusion_rules(targets.empty() ? all_targets() : targets));
-    TARMAC_TRY(const CalibrationRecord seen, calibrate(args, model, groups, data.get(), run));
+    Target* const target = targets.empty() ? nullptr : targets.front();
+    TARMAC_TRY(Target* const calibrate_on, target != nullptr ? Result<Target*>(target) : reference_target());
+    TARMAC_CHECK_OK(quantize_static_model(model,
+                                          {args.calibration, args.accuracy, args.drop, args.storage.bits,
+                                           data.get(), target, *calibrate_on, args.target.compile_options()},
+                                          run));
     if (!args.calibration.shard.empty()) return {};
-    const Ranges ranges = ranges_of(seen.statistics, args.calibration.clipping());
-    Json& json = run.output.json()["calibration"]["ranges"] = Json::object();
-    for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
-    if (args.adaptive_rounding && data != nullptr) {
-      TARMAC_TRY(Target* const target,
-                 args.target.name().empty() ? reference_target() : open_target(args.target.name()));
-      AdaptiveRoundingOptions rounding;
-      rounding.compile = args.target.compile_options();
-      run.progress.start("round weights", 0);
-      TARMAC_TRY(const auto changes,
-                 round_adaptively(model, groups, *target, rounding,
-                                  [&]() { return data->calibration_batches(kBatch); }, run.progress));
-      run.progress.finish();
-      for (const Change& change : changes) run.output.line("{}: {}", change.node, change.what);
-    }
-    if (args.drop.given()) {
-      const GroupQuantizer quantize = [&](Model& copy, const FusionGroups& chosen) {
-        copy = clone_model(model);  // whose weights may have been rounded already
-        return quantize_static(copy, chosen, ranges);
-      };
-      Target& target = targets.empty() ? *all_targets().front() : *targets.front();
-      TARMAC_TRY(MixedPrecisionResult tuned,
-                 tune_model({args.drop, before, groups, quantize, *data, target, args.target.compile_options()},
-                            run));
-      model = std::move(tuned.model);
-      report(tuned.report, run);
-    } else {
-      TARMAC_TRY(const QuantizeReport done, quantize_static(model, groups, ranges));
-      report(done, run);
-    }
     if (args.storage.is_qoperator()) TARMAC_CHECK_OK(rewrite_format(model, run));
   } else {
     TARMAC_TRY(Target* const target, targets.empty() ? reference_target() : Result<Target*>(targets.front()));
@@ -224,7 +165,7 @@ void add_quantize(Commands& commands) {
       })
       ->required();
   args->storage.add(command);
-  command.add_flag("--adaptive-rounding", args->adaptive_rounding, "Round weights by what it does to results on the data");
+  args->accuracy.add(command);
   args->calibration.add(command);
   args->data.default_samples = 500;
   args->drop.add(command);

@@ -1,13 +1,13 @@
-#include "precision/quantize_with_data.h"
+#include "precision/adapt_for_int8.h"
 
 #include "noise_models.h"
 
 namespace tarmac::test {
 namespace {
 
-class QuantizeWithData : public OnEngine {};
+class AdaptForInt8 : public OnEngine {};
 
-TEST_F(QuantizeWithData, IsNeverWorseThanWithout) {
+TEST_F(AdaptForInt8, IsNeverWorseThanWithout) {
   const Model original = with_weights(
       R"(<ir_version: 7, opset_import: ["" : 13]> g (float[1,3,12,12] x,
     float[16,3,3,3] first, float[16,1,3,3] deep, float[8,16,1,1] last, float[16] uneven) => (float[1,8,8,8] y) {
@@ -24,10 +24,11 @@ TEST_F(QuantizeWithData, IsNeverWorseThanWithout) {
     const FusionGroups groups = groups_of(model);
     const auto seen = expect_ok(
         calibrate(model, observed_values(model, groups), target, {}, replay(samples), no_progress()));
-    const auto done = expect_ok(quantize_with_data(model, groups, ranges_of(seen.statistics, {}), target,
-                                                   accuracy, {}, samples, no_progress()));
-    EXPECT_LE(done.accuracy.noise_after, done.accuracy.noise_before);
-    EXPECT_EQ(done.quantized.nodes.size(), 3U);
+    const Ranges ranges = ranges_of(seen.statistics, {});
+    const auto adapted =
+        expect_ok(adapt_for_int8(model, groups, ranges, target, accuracy, {}, samples, no_progress()));
+    EXPECT_LE(adapted.noise_after, adapted.noise_before);
+    EXPECT_EQ(expect_ok(quantize_static(model, groups, ranges)).nodes.size(), 3U);
     expect_ok(verify_model(model));
     return noise_of(original, model, others);
   };
@@ -38,7 +39,7 @@ TEST_F(QuantizeWithData, IsNeverWorseThanWithout) {
   EXPECT_LT(all, plain);
 }
 
-TEST_F(QuantizeWithData, SaysThatStateHasNoSamples) {
+TEST_F(AdaptForInt8, SaysThatStateHasNoSamples) {
   Model model = with_weights(R"(<ir_version: 7, opset_import: ["" : 13]> g (float[1,2,4,4] x,
     float[1,2,4,4] state, float[2,2,1,1] w) => (float[1,2,4,4] y) { a = Add (x, state) y = Conv (a, w) })",
                              {{"w", {2, 2, 1, 1}}});
@@ -50,13 +51,12 @@ TEST_F(QuantizeWithData, SaysThatStateHasNoSamples) {
   EXPECT_THAT(prepared.declined[0].what, testing::HasSubstr("'state'"));
   Range range;
   range.include(-1, 1);
-  const auto done = expect_ok(
-      quantize_with_data(model, groups_of(model), {{"a", range}}, target, {}, {}, samples, no_progress()));
-  EXPECT_THAT(done.accuracy.declined[0].what, testing::HasSubstr("'state'"));
-  EXPECT_EQ(done.quantized.nodes.size(), 1U);
+  const auto adapted = expect_ok(
+      adapt_for_int8(model, groups_of(model), {{"a", range}}, target, {}, {}, samples, no_progress()));
+  EXPECT_THAT(adapted.declined[0].what, testing::HasSubstr("'state'"));
 }
 
-TEST_F(QuantizeWithData, TakesNoMoreSamplesThanMemoryAllows) {
+TEST_F(AdaptForInt8, TakesNoMoreSamplesThanMemoryAllows) {
   const SampleSet samples = noise_samples({4, 4}, 5, 1);  // 64 bytes each
   EXPECT_EQ(expect_ok(take_samples(replay(samples), 64, 128)).size(), 2U);
   EXPECT_EQ(expect_ok(take_samples(replay(samples), 64, 1)).size(), 1U);

@@ -1,4 +1,4 @@
-#include "precision/quantize_with_data.h"
+#include "precision/adapt_for_int8.h"
 
 #include <iterator>
 #include <utility>
@@ -157,18 +157,16 @@ Result<AccuracyReport> prepare_for_int8(Model& model, const FusionRules& rules, 
   return Method(target, accuracy, options, samples, progress).equalize(model, rules);
 }
 
-Result<QuantizedWithData> quantize_with_data(Model& model, const FusionGroups& groups, const Ranges& ranges,
-                                             Target& target, const AccuracyOptions& accuracy,
-                                             const QuantizeOptions& options, const SampleSet& samples,
-                                             Progress& progress) {
-  QuantizedWithData done;
+Result<AccuracyReport> adapt_for_int8(Model& model, const FusionGroups& groups, const Ranges& ranges,
+                                      Target& target, const AccuracyOptions& accuracy,
+                                      const QuantizeOptions& options, const SampleSet& samples,
+                                      Progress& progress) {
+  AccuracyReport report;
   const Model reference = clone_model(model);
   Method method(target, accuracy, options, samples, progress);
-  if (accuracy.adapt_rounding) TARMAC_CHECK_OK(method.adapt_rounding(model, groups, ranges, done.accuracy));
-  if (accuracy.correct_bias)
-    TARMAC_CHECK_OK(method.correct_bias(model, reference, groups, ranges, done.accuracy));
-  TARMAC_TRY(done.quantized, quantize_static(model, groups, ranges, options));
-  return done;
+  if (accuracy.adapt_rounding) TARMAC_CHECK_OK(method.adapt_rounding(model, groups, ranges, report));
+  if (accuracy.correct_bias) TARMAC_CHECK_OK(method.correct_bias(model, reference, groups, ranges, report));
+  return report;
 }
 
 }  // namespace tarmac

@@ -1,8 +1,8 @@
 // Static INT8 quantisation that uses data for more than ranges: equalised channels, rounding chosen for what
 // comes out, corrected biases. Each is kept only where it lowers the noise of the outputs.
-//   prepare_for_int8()  changes the float model, before it is calibrated
-//   (groups and ranges of the prepared model: fusion_groups.h, calibrate.h)
-//   quantize_with_data()
+//   prepare_for_int8()  changes the float model before it is calibrated,
+//   adapt_for_int8()    after that;
+//   quantize_static()   stores what they chose.
 #pragma once
 
 #include <vector>
@@ -37,17 +37,12 @@ Result<AccuracyReport> prepare_for_int8(Model& model, const FusionRules& rules, 
                                         const AccuracyOptions& accuracy, const QuantizeOptions& options,
                                         const SampleSet& samples, Progress& progress);
 
-struct QuantizedWithData {
-  QuantizeReport quantized;
-  AccuracyReport accuracy;
-};
-
-/// As quantize_static(), which it calls, with weights and biases adapted first. `groups` and `ranges` are
-/// those of `model`, the float model, which becomes the quantised one. Errors: as quantize_static() and
+/// Adapts weights and biases of `model`, in which `groups` were found, to the rounding that quantize_static()
+/// with these ranges does; nodes and values keep their names. Errors: as quantize_static() and
 /// prepare_for_int8().
-Result<QuantizedWithData> quantize_with_data(Model& model, const FusionGroups& groups, const Ranges& ranges,
-                                             Target& target, const AccuracyOptions& accuracy,
-                                             const QuantizeOptions& options, const SampleSet& samples,
-                                             Progress& progress);
+Result<AccuracyReport> adapt_for_int8(Model& model, const FusionGroups& groups, const Ranges& ranges,
+                                      Target& target, const AccuracyOptions& accuracy,
+                                      const QuantizeOptions& options, const SampleSet& samples,
+                                      Progress& progress);
 
 }  // namespace tarmac

@@ -1,0 +1,22 @@
+// --activations, --no-equalize, --no-bias-correction, --adaptive-rounding: how INT8 keeps its accuracy.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "precision/adapt_for_int8.h"
+
+namespace tarmac::cli {
+
+struct AccuracyArgs {
+  std::string activations = "asymmetric";
+  bool no_equalize = false;
+  bool no_bias_correction = false;
+  bool adaptive_rounding = false;
+
+  void add(CLI::App& command);
+  [[nodiscard]] ActivationForm form() const;
+  [[nodiscard]] AccuracyOptions options(const CompileOptions& compile) const;
+};
+
+}  // namespace tarmac::cli

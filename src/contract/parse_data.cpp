@@ -11,7 +11,8 @@ constexpr std::int64_t kAnyPositive = std::numeric_limits<std::int64_t>::max();
 
 Status parse_video(const Field& video, const Contract& contract, DataSource& source) {
   if (contract.inputs[0].is_raw())
-    return video.error("the decode step expects a camera's raw frames; remove 'format' there for video files");
+    return video.error(
+        "the decode step expects a camera's raw frames; remove 'format' there for video files");
   source.kind = DataKind::kVideo;
   if (auto folder = video.existing_folder()) {
     source.path = *std::move(folder);
@@ -78,6 +79,7 @@ Status parse_truth(const Field& field, const Contract& contract, DataSource& sou
   }
   if (!masks && !boxes) return {};
   const Field& truth = masks ? *masks : *boxes;
+  if (source.kind == DataKind::kVideo) return truth.error("frames of a video have no labels; remove the key");
   if (source.kind == DataKind::kTensors)
     return truth.error(
         "tensors have their label maps or boxes in the array 'labels'; write labels: from_file");
@@ -115,7 +117,8 @@ Result<DataSource> parse_source(const Field& field, const Contract& contract) {
 Status parse_data(const Field& field, Contract& contract) {
   TARMAC_CHECK_OK(field.allow_keys({"calibration", "evaluation"}));
   if (const auto calibration = field.find("calibration")) {
-    TARMAC_CHECK_OK(calibration->allow_keys({"folder", "list", "root", "npz", "video", "stride", "labels", "samples", "seed"}));
+    TARMAC_CHECK_OK(calibration->allow_keys(
+        {"folder", "list", "root", "npz", "video", "stride", "labels", "samples", "seed"}));
     TARMAC_TRY(contract.calibration, parse_source(*calibration, contract));
   }
   if (const auto evaluation = field.find("evaluation")) {

@@ -12,11 +12,6 @@ ClassResult class_of(const std::string& name, std::int64_t samples) {
   return result;
 }
 
-double f1_of(double precision, double recall) {
-  const double sum = precision + recall;
-  return sum == 0 ? 0 : 2 * precision * recall / sum;
-}
-
 }  // namespace
 
 AccuracyResult summarize_accuracy(const ClassificationMetrics& metrics) {
@@ -48,7 +43,6 @@ AccuracyResult summarize_accuracy(const SegmentationMetrics& metrics) {
     one.iou = metrics.iou(c);
     one.recall = metrics.recall(c);
     one.precision = metrics.precision(c);
-    one.f1 = f1_of(metrics.precision(c), metrics.recall(c));
     result.classes.push_back(std::move(one));
   }
   return result;

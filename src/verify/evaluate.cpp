@@ -7,6 +7,7 @@
 
 #include "metrics/classification.h"
 #include "runtime/inputs.h"
+#include "sequence/state_carrier.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -39,14 +40,18 @@ Result<std::vector<std::vector<double>>> probabilities(const Tensor& scores) {
 /// One executable on its way through the data set.
 struct Runner {
   std::unique_ptr<Context> context;
+  StateCarrier carrier;
   Scorer scorer;
   NamedTensors outputs;  ///< of the latest batch, in the context's memory
   Evaluation evaluation;
 
   Status run(const Batch& batch) {
     const auto begin = Clock::now();
+    if (batch.starts_scene) carrier.reset();
+    TARMAC_CHECK_OK(carrier.bind(*context));
     TARMAC_CHECK_OK(bind_inputs(*context, batch.inputs));
     TARMAC_CHECK_OK(context->run());
+    TARMAC_CHECK_OK(carrier.after_run(*context));
     for (const std::string& name : scorer.outputs()) {
       TARMAC_TRY(outputs[name], context->output(name));
     }
@@ -76,11 +81,14 @@ struct Runner {
 };
 
 Result<std::vector<Runner>> make_runners(std::span<Executable* const> executables, const Contract& contract) {
+  const auto state = contract.sequence ? contract.sequence->state : std::vector<StateSpec>();
   std::vector<Runner> runners;
   for (Executable* executable : executables) {
     TARMAC_TRY(auto scorer, Scorer::create(contract, executable->outputs()));
     TARMAC_TRY(auto context, executable->create_context());
+    TARMAC_TRY(auto carrier, StateCarrier::open(state, executable->inputs(), executable->outputs()));
     runners.push_back({.context = std::move(context),
+                       .carrier = std::move(carrier),
                        .scorer = std::move(scorer),
                        .outputs = {},
                        .evaluation = {.score = {}, .items = {}, .predictions = {}, .unreadable = {}}});
@@ -115,7 +123,9 @@ Result<std::vector<Evaluation>> evaluate(std::span<Executable* const> executable
     if (found == all.end()) all.push_back(reference);
   }
   TARMAC_TRY(std::vector<Runner> runners, make_runners(all, contract));
-  TARMAC_TRY(const auto reader, BatchReader::open(contract, dataset, options));
+  BatchOptions reading = options;
+  if (contract.sequence) reading.max_unreadable = 0;  // a frame that is missing would shift the state
+  TARMAC_TRY(const auto reader, BatchReader::open(contract, dataset, reading));
   std::int64_t waiting_ns = 0;
   progress.start("evaluate", dataset.size());
   while (!runners.empty()) {

@@ -31,8 +31,9 @@ struct Evaluation {
 
 /// Runs each executable over the data set in batches; all see the same batches, so samples are read once.
 /// Agreement is with `reference`, by default the first of `executables`, which then agrees with itself.
+/// State that the contract's sequence carries goes from each frame to the next of its scene.
 /// Results follow in the order of `executables` and do not depend on threads. Errors: kUsage (data without
-/// what the metric needs), Scorer's, BatchReader's, a run's, kCancelled.
+/// what the metric needs), Scorer's, StateCarrier's, BatchReader's, a run's, kCancelled.
 Result<std::vector<Evaluation>> evaluate(std::span<Executable* const> executables, const Contract& contract,
                                          const Dataset& dataset, const BatchOptions& options,
                                          Progress& progress, Executable* reference = nullptr);

@@ -208,6 +208,38 @@ TEST_F(EvaluateTest, AgreementIsWithTheFirstOrWithANamedExecutable) {
   EXPECT_NEAR(against->front().score.value, 1 - 1.0 / 81, 1e-5);
 }
 
+TEST_F(EvaluateTest, CarriesStateFromFrameToFrame) {
+  Contract contract;
+  contract.inputs.resize(1);
+  contract.inputs[0].name = "x";
+  contract.inputs[0].shape = {{1, ""}, {2, ""}};
+  contract.labels = {"left", "right"};
+  contract.evaluation.emplace().output = "scores";
+  contract.sequence.emplace().state = {{"after", "before", {}}};
+  DataSource source;
+  source.kind = DataKind::kTensors;
+  source.path = folder / "frames.npz";
+  source.labels = LabelSource::kFromFile;
+  ASSERT_TRUE(write_npz(source.path, {{"x", Tensor::from<float>({3, 2}, {1, 0, 0, 0.5F, 0, 0.75F})},
+                                      {"labels", Tensor::from<std::int64_t>({3}, {0, 0, 1})}})
+                  .ok());
+  const auto dataset = Dataset::open(contract, source);
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  for (const std::string& target : test::computing_targets()) {
+    const auto executable = compile(target, "1", R"(
+      <ir_version: 8, opset_import: ["" : 17]>
+      sums (float[1, 2] x, float[1, 2] before) => (float[1, 2] scores, float[1, 2] after) {
+        after = Add(x, before)
+        scores = Identity(after)
+      })");
+    Executable* const executables[] = {executable.get()};
+    const auto evaluation = evaluate(executables, contract, *dataset, {}, no_progress());
+    ASSERT_TRUE(evaluation.ok()) << evaluation.error().str();
+    // The sums are (1, 0), (1, 0.5) and (1, 1.25); alone the second frame would say right.
+    EXPECT_DOUBLE_EQ(evaluation->front().score.value, 1) << target;
+  }
+}
+
 TEST_F(EvaluateTest, CountsPixelsAgainstLabelMapsOfThePictures) {
   Contract contract = contract_of("batch");
   contract.evaluation->metric = EvaluationMetric::kMeanIou;

@@ -5,6 +5,7 @@ import datetime
 import importlib.metadata
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -31,6 +32,7 @@ class Bench:
     def __init__(self, args):
         self.args, self.work = args, args.work
         self.work.mkdir(parents=True, exist_ok=True)
+        self.made = {}  # (case, tool, target): file, figures
         known = all_cases()
         self.cases = [known[name] for name in args.cases.split(",")] if args.cases else list(known.values())
 
@@ -42,7 +44,8 @@ class Bench:
         command = [self.args.tarmac, "quantize", case.model, "-o", output, "--mode", "static", "--data", case.calibration,
                    "--contract", contract, "--samples", samples, "--target", target, *options, *self.args.tarmac_options.split()]
         try:
-            return output, measure.run(command)
+            done = measure.run(command)
+            return output, {key: done[key] for key in ("seconds", "peak_bytes")}
         except (RuntimeError, subprocess.CalledProcessError) as failed:
             print(failed, file=sys.stderr)
             return output, {"error": str(failed).strip().splitlines()[-1]}
@@ -60,27 +63,31 @@ class Bench:
         output, result = self.made[key]
         return None if "error" in result else output
 
-    made = {}
+    def bare(self, case):
+        done = measure.run([self.args.tarmac, "bench", case.model, "--target", "openvino", "--duration", "3", "--json", "-q"])
+        seconds = json.loads(done["output"])["results"][0]["latency_ns"]["p50"] * 1e-9
+        return {"seconds_per_sample": seconds, "peak_bytes": done["peak_bytes"]}
 
     def calibration(self, case):
-        """Time of one more sample (so that loading and writing do not count), and peak memory."""
+        """Time of one more sample (so that loading and writing do not count), and peak memory; medians of interleaved runs."""
         few, some, many = 4, self.args.peer_samples, self.args.samples
-        bare = measure.run([self.args.tarmac, "bench", case.model, "--target", "openvino", "--duration", "3", "--json", "-q"])
-        inference = subprocess.run([self.args.tarmac, "bench", case.model, "--target", "openvino", "--duration", "3", "--json", "-q"],
-                                   check=True, capture_output=True).stdout
-        row = {"bare": {"seconds_per_sample": json.loads(inference)["results"][0]["latency_ns"]["p50"] * 1e-9,
-                        "peak_bytes": bare["peak_bytes"]}}
-        entropy = ("--method", "entropy")
-        runs = {"tarmac": (lambda n: self.ours(case, "openvino", n, entropy, f"-{n}")[1], some, many),
+        runs = {"tarmac": (lambda n: self.ours(case, "openvino", n, ("--method", "entropy"), f"-{n}")[1], some, many),
                 "ort-entropy": (lambda n: self.peer("ort-entropy", case, n)[1], few, some),
                 "nncf": (lambda n: self.peer("nncf", case, n)[1], some, 5 * some)}
-        for tool, (run, low, high) in runs.items():
-            at_low, at_high = run(low), run(high)
-            if "error" in at_low or "error" in at_high:
-                row[tool] = at_low if "error" in at_low else at_high
+        bare, pairs, row = [], {tool: [] for tool in runs}, {}
+        for _ in range(self.args.repeats):
+            bare.append(self.bare(case))
+            for tool, (run, low, high) in runs.items():
+                pairs[tool].append((run(low), run(high)))
+        row["bare"] = {key: measure.median(bare, key) for key in ("seconds_per_sample", "peak_bytes")}
+        for tool, (_, low, high) in runs.items():
+            failed = [result["error"] for pair in pairs[tool] for result in pair if "error" in result]
+            if failed:
+                row[tool] = {"error": failed[0]}
                 continue
-            row[tool] = {"seconds_per_sample": (at_high["seconds"] - at_low["seconds"]) / (high - low),
-                         **{f"{key}_{n}": result[key] for n, result in ((low, at_low), (high, at_high)) for key in ("seconds", "peak_bytes")}}
+            row[tool] = {"seconds_per_sample": statistics.median((b["seconds"] - a["seconds"]) / (high - low) for a, b in pairs[tool])}
+            for n, results in zip((low, high), zip(*pairs[tool])):
+                row[tool].update({f"{key}_{n}": measure.median(results, key) for key in ("seconds", "peak_bytes")})
         ours = row["tarmac"]
         if "error" not in ours:
             ours["times_bare"] = ours["seconds_per_sample"] / row["bare"]["seconds_per_sample"]
@@ -168,6 +175,7 @@ def main():
     parser.add_argument("--cases", help="names, separated by commas; all without it")
     parser.add_argument("--samples", type=int, default=500, help="of our calibration, the larger number")
     parser.add_argument("--peer-samples", type=int, default=20, help="of the peers' calibration")
+    parser.add_argument("--repeats", type=int, default=3, help="of calibration, the tools in turn")
     parser.add_argument("--rounds", type=int, default=25, help="of latency, the models in turn")
     parser.add_argument("--seconds", type=float, default=0.2, help="of one model in one round")
     parser.add_argument("--max-drop", type=float, default=2, help="points, for the search")

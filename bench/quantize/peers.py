@@ -74,7 +74,8 @@ def ort_quantize(case, output, samples, method):
     quantization.quant_pre_process(str(case.model), str(prepared), skip_symbolic_shape=True)
     opset = next(o.version for o in onnx.load(prepared).opset_import if o.domain in ("", "ai.onnx"))
     start = time.perf_counter()
-    quantization.quantize_static(str(prepared), str(output), Reader(), per_channel=opset >= 13,  # below, Q/DQ has no axis calibrate_method=method,
+    quantization.quantize_static(str(prepared), str(output), Reader(), calibrate_method=method,
+                                 per_channel=opset >= 13,  # below, Q/DQ has no axis
                                  activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
     return {"seconds": time.perf_counter() - start}
 

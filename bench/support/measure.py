@@ -22,13 +22,13 @@ json.dump({"exit": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_
 
 
 def run(command):
-    """Wall seconds and peak memory (bytes) of a process; raises with its messages when it fails."""
+    """Wall seconds, peak memory (bytes) and output of a process; raises with its messages when it fails."""
     command = [str(word) for word in command]
     launched = subprocess.run([sys.executable, "-I", "-S", "-c", LAUNCHER, *command], check=True, capture_output=True)
     result = json.loads(launched.stdout)
     if result["exit"] != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {result['exit']}:\n{result['output']}")
-    return {"seconds": result["seconds"], "peak_bytes": result["peak_bytes"]}
+    return {key: result[key] for key in ("seconds", "peak_bytes", "output")}
 
 
 def interleaved(commands, runs):

@@ -46,7 +46,8 @@ run_tests() { # [PRESET] [CTEST OPTION…]
   export TARMAC_CACHE=$CACHE TARMAC_CASES
   deps
   with_cache_lock conformance_cases
-  with_cache_lock demo_data # the example is tested on its real pictures
+  with_cache_lock demo_data # the examples are tested on their pictures
+  with_cache_lock road_data
   for preset in "${presets[@]}"; do
     step "build, $preset"
     # A process of its own: inside a condition this shell would ignore a failing step.

@@ -69,7 +69,9 @@ TEST(Scenes, AreNotTornApartByShards) {
     for (std::size_t shard = 1; shard < count; ++shard) {
       const std::size_t begin = shard_begin(items, shard, count, true);
       EXPECT_GE(begin, shard_begin(items, shard - 1, count, true));
-      if (begin < items.size()) EXPECT_NE(items[begin].scene, items[begin - 1].scene);
+      if (begin < items.size()) {
+        EXPECT_NE(items[begin].scene, items[begin - 1].scene);
+      }
     }
   }
   EXPECT_EQ(shard_begin(items, 1, 2, false), 7U);

@@ -65,7 +65,7 @@ TEST(BadData, UnreadablePicturesAreLeftOutAndCountedUpToAShare) {
     (void)scene.folder().write("frames/blue/" + std::string(name) + ".ppm", "P6\n16 12\n255\nshort");
   const ProgramResult many = quantize(scene, data);
   EXPECT_EQ(many.exit_status, 4);
-  EXPECT_THAT(many.err, HasSubstr("of 30 samples cannot be read, more than the allowed 1"));
+  EXPECT_THAT(many.out + many.err, HasSubstr("of 30 samples cannot be read, more than the allowed 1")) << many.out;
 }
 
 TEST(BadData, AnotherNumberOfChannelsIsNamedOnBothSides) {

@@ -23,10 +23,11 @@ class InterruptedQuantisation : public ::testing::Test {
  protected:
   void SetUp() override {
     expect_ok(save_model(model(kSlowModel), scene_.path("slow.onnx")));
-    arguments_ = {"quantize", scene_.path("slow.onnx"),
-                  "-o",       scene_.path("q.onnx"),
-                  "--mode",   "static",
-                  "--data",   scene_.samples("data.npz", 20'000, false),
+    arguments_ = {"quantize",  scene_.path("slow.onnx"),
+                  "-o",        scene_.path("q.onnx"),
+                  "--mode",    "static",
+                  "--data",    scene_.samples("data.npz", 20'000, false),
+                  "--samples", "20000",
                   "--json"};
     entries_ = scene_.folder().entries();
     options_.interrupt_after_ms = 1000;

@@ -200,9 +200,10 @@ TEST_F(Products, DynamicAndTheOperatorsOfOnnxRuntime) {
   const json dynamic = quantize({"--mode", "dynamic", "--target", "onnxruntime"});
   EXPECT_EQ(dynamic["nodes"][1]["became"], "DynamicQuantizeLinear and MatMulInteger");
   EXPECT_GT(dynamic["comparison"]["y"]["snr_db"].get<double>(), 30);
-  const json format = quantize({"--mode", "static", "--target", "onnxruntime", "--format", "qoperator"});
+  const json format =
+      quantize({"--mode", "static", "--target", "onnxruntime", "--format", "qoperator", "--allow-slower"});
   EXPECT_EQ(format["format"][0]["became"], "QGemm");
-  EXPECT_GT(format["comparison"]["y"]["snr_db"].get<double>(), 25);
+  EXPECT_GT(format["comparison"]["y"]["snr_db"].get<double>(), 15);
 }
 
 }  // namespace

@@ -28,6 +28,11 @@ void AccuracyArgs::add(CLI::App& command) {
       .add_flag("--adaptive-rounding", adaptive_rounding,
                 "Round weights by what it does to results on the data; takes longer")
       ->group("Accuracy");
+  command
+      .add_flag("--allow-slower", allow_slower,
+                "Write the model even where --target runs it slower than the float model; without this it is "
+                "refused")
+      ->group("Accuracy");
 }
 
 ActivationForm AccuracyArgs::form() const {

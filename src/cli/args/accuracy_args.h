@@ -1,4 +1,5 @@
-// --activations, --no-equalize, --no-bias-correction, --adaptive-rounding: how INT8 keeps its accuracy.
+// --activations, --no-equalize, --no-bias-correction, --adaptive-rounding, --allow-slower: what INT8
+// may cost.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,6 +14,7 @@ struct AccuracyArgs {
   bool no_equalize = false;
   bool no_bias_correction = false;
   bool adaptive_rounding = false;
+  bool allow_slower = false;
 
   void add(CLI::App& command);
   [[nodiscard]] ActivationForm form() const;

@@ -44,7 +44,7 @@ TEST_F(Completion, OffersCommandsOptionsAndValuesInBash) {
   EXPECT_EQ(bash_offers(script, "tarmac optimize m.onnx --list"), "\n--list-passes\n");
   EXPECT_EQ(bash_offers(script, "tarmac run m.onnx --target openv"), "\nopenvino\n");
   EXPECT_EQ(bash_offers(script, "tarmac compile m.onnx --target au"), "\nauto\n");
-  EXPECT_EQ(bash_offers(script, "tarmac quantize m.onnx --mode ''"), "\ndynamic\nstatic\nweight-only\n");
+  EXPECT_EQ(bash_offers(script, "tarmac quantize m.onnx --mode ''"), "\nstatic\ndynamic\nweight-only\n");
   EXPECT_EQ(bash_offers(script, "tarmac optimize --skip fold_c"), "\nfold_constants\n");
   EXPECT_EQ(bash_offers(script, "tarmac completion f"), "\nfish\n");
 }

@@ -70,7 +70,9 @@ std::optional<QuantizedValue> quantized_value(const Value* value) {
   if (value == nullptr || value->producer() == nullptr || !value->producer()->is("DequantizeLinear"))
     return std::nullopt;
   Node* node = value->producer();
-  if (node->attribute_or<std::int64_t>("block_size", 0) != 0 || constant_of(node->input(1)) == nullptr ||
+  const Tensor* scale = constant_of(node->input(1));
+  if (node->attribute_or<std::int64_t>("block_size", 0) != 0 || scale == nullptr ||
+      scale->dtype() != DType::kFloat32 ||
       (node->input(2) != nullptr && constant_of(node->input(2)) == nullptr)) {
     return std::nullopt;
   }

@@ -9,7 +9,7 @@
 
 namespace tarmac {
 
-/// x ≈ (integers − zero_point)·scale, from a DequantizeLinear with a stored scale.
+/// x ≈ (integers − zero_point)·scale, from a DequantizeLinear with a stored float32 scale.
 struct QuantizedValue {
   Node* dequantize = nullptr;
   Value* integers = nullptr;

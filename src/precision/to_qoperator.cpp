@@ -20,6 +20,8 @@ constexpr std::int64_t kFirstOpsetWithInt8Pool = 12;
 /// Empty: rewritten. Else why not.
 using Reason = std::string;
 
+bool has_8_bits(DType dtype) { return dtype == DType::kUint8 || dtype == DType::kInt8; }
+
 class Converter {
  public:
   explicit Converter(Model& model) : model_(model), graph_(*model.graph) {}
@@ -70,6 +72,7 @@ class Converter {
       const auto value = quantized_value(node.input(i));
       if (!value) return "an input is not rounded";
       if (!value->per_tensor()) return "an input has more than one scale";
+      if (!has_8_bits(value->dtype())) return "an input has no 8 bits";
       if (!parts.inputs.empty() && value->dtype() != parts.inputs.front().dtype())
         return "its inputs have several integer types";
       parts.inputs.push_back(*value);
@@ -170,9 +173,12 @@ class Converter {
   }
 
   /// Stored int8 weights whose scales belong to `axis`.
-  static Reason find_weights(const Node& node, std::int64_t axis, std::optional<QuantizedValue>& weights) {
+  static Reason find_weights(const Node& node, std::int64_t axis, const Parts& parts,
+                             std::optional<QuantizedValue>& weights) {
     weights = quantized_value(node.input(1));
-    if (!weights) return "its weights are not stored in integers";
+    if (!weights || !has_8_bits(weights->dtype())) return "its weights are not stored in 8 bits";
+    if (parts.inputs[0].dtype() == DType::kInt8 && weights->dtype() != DType::kInt8)
+      return "its weights are unsigned, its input is signed";
     const Tensor* integers = constant_of(weights->integers);
     if (integers == nullptr) return {};
     const auto rank = static_cast<std::int64_t>(integers->shape().size());
@@ -224,7 +230,7 @@ class Converter {
     Parts parts;
     std::optional<QuantizedValue> weights;
     if (Reason reason = find(node, 1, parts); !reason.empty()) return reason;
-    if (Reason reason = find_weights(node, 0, weights); !reason.empty()) return reason;
+    if (Reason reason = find_weights(node, 0, parts, weights); !reason.empty()) return reason;
     Value* bias = nullptr;
     TARMAC_TRY(Reason reason, find_bias(node, parts.inputs[0], *weights, bias));
     if (!reason.empty()) return reason;
@@ -240,7 +246,7 @@ class Converter {
     Parts parts;
     std::optional<QuantizedValue> weights;
     if (Reason reason = find_inputs(node, 1, parts); !reason.empty()) return reason;
-    if (Reason reason = find_weights(node, -1, weights); !reason.empty()) return reason;
+    if (Reason reason = find_weights(node, -1, parts, weights); !reason.empty()) return reason;
     const QuantizedValue& input = parts.inputs[0];
     if (Reason reason = find_result(node, parts); !reason.empty()) {
       if (constant_of(weights->integers) == nullptr) return reason;
@@ -263,7 +269,7 @@ class Converter {
     std::optional<QuantizedValue> weights;
     const std::int64_t axis = node.attribute_or<std::int64_t>("transB", 0) != 0 ? 0 : 1;
     if (Reason reason = find_inputs(node, 1, parts); !reason.empty()) return reason;
-    if (Reason reason = find_weights(node, axis, weights); !reason.empty()) return reason;
+    if (Reason reason = find_weights(node, axis, parts, weights); !reason.empty()) return reason;
     Value* bias = nullptr;
     TARMAC_TRY(Reason reason, find_bias(node, parts.inputs[0], *weights, bias));
     if (!reason.empty()) return reason;
@@ -314,6 +320,8 @@ Result<std::vector<RewrittenNode>> to_qoperator(Model& model) {
                                                    ", QLinearConv came with 10");
   }
   std::vector<RewrittenNode> report = Converter(model).run();
+  // A scale may come from a Constant node that stood before its QuantizeLinear only.
+  model.graph->sort();
   PassContext context;
   TARMAC_CHECK_OK(eliminate_dead_code(model, context));
   return report;

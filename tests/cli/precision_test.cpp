@@ -137,23 +137,23 @@ targets: [onnxruntime]
   EXPECT_EQ(found["outputs"]["758"]["nan_or_infinity"], 0);
 }
 
-/// A model of two products, opset 17, with 40 samples of 64 uneven channels.
+/// A model of two products, opset 17, large enough that INT8 is faster, with 40 samples of uneven channels.
 class Products : public testing::Test {
  protected:
   void SetUp() override {
     Model graph = model(R"(<ir_version: 8, opset_import: ["" : 17]>
-      g (float[batch,64] x, float[64,96] a, float[96] b, float[96,8] c) => (float[batch,8] y) {
+      g (float[batch,512] x, float[512,2048] a, float[2048] b, float[2048,8] c) => (float[batch,8] y) {
         p = Gemm (x, a, b) q = Relu (p) y = MatMul (q, c) })");
     const auto store = [&](const char* name, const Shape& shape) {
       Value& value = *graph.graph->find(name);
       graph.graph->set_initializer(value, random(shape, 0.2F));
       graph.graph->drop_input(value);
     };
-    store("a", {64, 96});
-    store("b", {96});
-    store("c", {96, 8});
+    store("a", {512, 2048});
+    store("b", {2048});
+    store("c", {2048, 8});
     expect_ok(save_model(graph, folder_ / "m.onnx"));
-    Tensor samples = random({40, 64}, 1);
+    Tensor samples = random({40, 512}, 1);
     const auto values = samples.mutable_data<float>();
     for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i % 64 < 4 ? 20.0F : 0.3F;
     expect_ok(write_npz(folder_ / "x.npz", {{"x", samples}}));
@@ -199,11 +199,11 @@ TEST_F(Products, WeightsInFourBitsByWhatTheyDoToResults) {
 TEST_F(Products, DynamicAndTheOperatorsOfOnnxRuntime) {
   const json dynamic = quantize({"--mode", "dynamic", "--target", "onnxruntime"});
   EXPECT_EQ(dynamic["nodes"][1]["became"], "DynamicQuantizeLinear and MatMulInteger");
-  EXPECT_GT(dynamic["comparison"]["y"]["snr_db"].get<double>(), 30);
+  EXPECT_GT(dynamic["comparison"]["y"]["snr_db"].get<double>(), 25);
   const json format =
       quantize({"--mode", "static", "--target", "onnxruntime", "--format", "qoperator", "--allow-slower"});
   EXPECT_EQ(format["format"][0]["became"], "QGemm");
-  EXPECT_GT(format["comparison"]["y"]["snr_db"].get<double>(), 15);
+  EXPECT_GT(format["comparison"]["y"]["snr_db"].get<double>(), 20);
 }
 
 }  // namespace

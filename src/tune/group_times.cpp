@@ -53,6 +53,7 @@ Result<std::vector<std::int64_t>> measure_group_times(const FusionGroups& groups
   options.profile = true;
   TARMAC_TRY(const auto executable, compile_model(target, model, options, progress));
   std::vector<std::int64_t> best(groups.groups.size(), std::numeric_limits<std::int64_t>::max());
+  progress.start("time the groups", kContexts);
   for (int i = 0; i < kContexts; ++i) {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "timing the groups was interrupted");
     TARMAC_TRY(const auto context, executable->create_context());
@@ -64,7 +65,9 @@ Result<std::vector<std::int64_t>> measure_group_times(const FusionGroups& groups
       if (const auto group = group_of(time, by_node)) sums[*group] += time.time_ns;
     }
     for (std::size_t g = 0; g < best.size(); ++g) best[g] = std::min(best[g], sums[g]);
+    progress.advance();
   }
+  progress.finish();
   return best;
 }
 

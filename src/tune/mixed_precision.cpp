@@ -128,8 +128,9 @@ class Search {
     return candidate;
   }
 
-  /// Replaces the drop by that on all samples.
+  /// Replaces the drop on the held samples by that on all.
   Status confirm(Candidate& candidate) {
+    if (samples_->holds_all()) return {};
     TARMAC_TRY(const double score, samples_->score_all(*candidate.executable, progress_));
     candidate.drop = result_.float_score - score;
     return {};
@@ -194,7 +195,7 @@ class Search {
       length = std::min(2 * length, most);
     }
     if (!best) {  // a single group, which must be in INT8
-      TARMAC_TRY(best, make({}));
+      TARMAC_TRY(best, try_out({}));
     }
     while (inside(*best) && best->kept.size() > too_few + 1) {
       length = (too_few + best->kept.size()) / 2;
@@ -209,7 +210,7 @@ class Search {
     // What the held samples did not show.
     while (!inside(*best) && best->kept.size() < most) {
       TARMAC_TRY(Candidate candidate,
-                 make(prefix(std::min(most, best->kept.size() + 1 + best->kept.size() / 4))));
+                 try_out(prefix(std::min(most, best->kept.size() + 1 + best->kept.size() / 4))));
       TARMAC_CHECK_OK(confirm(candidate));
       best = std::move(candidate);
     }

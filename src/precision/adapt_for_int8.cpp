@@ -162,6 +162,11 @@ Result<AccuracyReport> adapt_for_int8(Model& model, const FusionGroups& groups, 
                                       const QuantizeOptions& options, const SampleSet& samples,
                                       Progress& progress) {
   AccuracyReport report;
+  if (!accuracy.adapt_rounding && !accuracy.correct_bias) return report;
+  if (const Value* input = unbound_input(model, samples); input != nullptr) {
+    report.declined.push_back({"adapt_for_int8", {}, no_data_for(*input)});
+    return report;
+  }
   const Model reference = clone_model(model);
   Method method(target, accuracy, options, samples, progress);
   if (accuracy.adapt_rounding) TARMAC_CHECK_OK(method.adapt_rounding(model, groups, ranges, report));

@@ -162,9 +162,9 @@ Result<AccuracyReport> adapt_for_int8(Model& model, const FusionGroups& groups, 
                                       const QuantizeOptions& options, const SampleSet& samples,
                                       Progress& progress) {
   AccuracyReport report;
+  if (!accuracy.adapt_rounding && !accuracy.correct_bias) return report;
   if (const Value* input = unbound_input(model, samples); input != nullptr) {
-    if (accuracy.adapt_rounding) report.declined.push_back({"round_adaptively", {}, no_data_for(*input)});
-    if (accuracy.correct_bias) report.declined.push_back({"correct_bias", {}, no_data_for(*input)});
+    report.declined.push_back({"adapt_for_int8", {}, no_data_for(*input)});
     return report;
   }
   const Model reference = clone_model(model);

@@ -44,10 +44,33 @@ std::string block_obstacle(const Node& node, std::int64_t wanted) {
   return "its " + std::to_string(rows) + " input channels are no multiple of " + std::to_string(kLeastBlock);
 }
 
+bool is_transpose(const Node* node) { return node != nullptr && node->is("Transpose"); }
+
+/// Why a node's weights must stay in float for every engine to compute it rightly; empty for most.
+std::string engine_obstacle(const Node& node) {
+  if (!node.is("Conv") || node.attribute_or<std::int64_t>("group", 1) != 1) return {};
+  const Shape& shape = constant_of(node.input(1))->shape();
+  const bool pointwise =
+      std::all_of(shape.begin() + 2, shape.end(), [](std::int64_t size) { return size == 1; });
+  const auto& readers = node.output(0)->uses();
+  const bool beside =
+      is_transpose(node.input(0)->producer()) ||
+      std::any_of(readers.begin(), readers.end(), [](const Use& use) { return is_transpose(use.node); });
+  return pointwise && beside ? "OpenVINO mixes up the axes of such a 1x1 convolution beside a Transpose" : "";
+}
+
+/// The nodes with stored weights, less those with an obstacle.
 FusionGroups weighted_nodes(const Model& model) {
   FusionRules rules;
   rules.weighted = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
-  return find_fusion_groups(model, rules);
+  FusionGroups found = find_fusion_groups(model, rules);
+  std::map<std::string, std::string> obstacles;
+  for (const auto& node : model.graph->nodes()) {
+    const bool stored = node->inputs().size() > 1 && constant_of(node->input(1)) != nullptr;
+    if (std::string reason = stored ? engine_obstacle(*node) : std::string(); !reason.empty())
+      obstacles.emplace(node->label(), std::move(reason));
+  }
+  return keep_in_float(model, std::move(found), obstacles);
 }
 
 std::vector<Node*> nodes_of(const Model& model, const FusionGroups& groups) {

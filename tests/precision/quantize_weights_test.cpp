@@ -180,6 +180,18 @@ TEST(QuantizeWeights, ConvolutionsGetEightBits) {
     EXPECT_LT(distance(run_on(*target, after, inputs)["y"], run_on(*target, before, inputs)["y"]), 0.02);
 }
 
+TEST(QuantizeWeights, PointwiseConvolutionsBesideATransposeStayFloatBecauseOpenvinoMixesUpTheirAxes) {
+  Model graph = with_weights(
+      R"(<ir_version: 8, opset_import: ["" : 17]> g (float[1,4,5,6] x, float[8,4,1,1] w) => (float y)
+      { c = Conv (x, w) y = Transpose <perm = [0,3,2,1]> (c) })",
+      {{"w", normal_tensor({8, 4, 1, 1}, 1)}});
+  const auto report = expect_ok(quantize_weights(graph, {}));
+  ASSERT_EQ(report.size(), 1U);
+  EXPECT_EQ(report[0].became, "");
+  EXPECT_THAT(report[0].reason, testing::HasSubstr("axes"));
+  EXPECT_EQ(graph.graph->nodes().size(), 2U);
+}
+
 TEST(QuantizeWeights, ProductsOfTwoActivationsStayFloat) {
   Model graph = model(R"(<ir_version: 10, opset_import: ["" : 21]>
     g (float[2,16] x, float[16,4] z) => (float[2,4] y) { y = MatMul (x, z) })");

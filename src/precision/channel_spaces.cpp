@@ -235,17 +235,16 @@ void ChannelSpaces::visit(Node& node) {
              output->axis == moved_axis(node, input->axis, false) && output->count == input->count) {
     tie(input->first, output->first, input->count);
   } else {
-    fix(node, "not proportional to its input");
+    fix(node);
   }
 }
 
 void ChannelSpaces::visit_weighted(Node& node) {
   const auto weights = *weight_channels(node);
   const Value* stored = node.input(1);
-  if (constant_of(stored)->dtype() != DType::kFloat32) return fix(node, "its weights are not float32");
-  if (stored->uses().size() != 1) return fix(node, "its weights have several readers");
-  if (!is_float_bias(node.input(2), weights.output_count()))
-    return fix(node, "its bias is not a stored number for each channel");
+  if (constant_of(stored)->dtype() != DType::kFloat32) return fix(node);
+  if (stored->uses().size() != 1) return fix(node);
+  if (!is_float_bias(node.input(2), weights.output_count())) return fix(node);
   const auto fits = [&](const Value* value, std::size_t count) {
     const Channels* channels = find(value);
     return channels != nullptr && channels->count == count && channels->axis == activation_axis(node);
@@ -267,7 +266,7 @@ void ChannelSpaces::visit_sum(Node& node) {
                find(output) != nullptr && constant->shape().size() <= rank_of(output)) {
       constant_sums_.push_back(&node);
     } else {
-      return fix(node, "it adds what has a scale of its own");
+      return fix(node);
     }
   }
 }
@@ -282,7 +281,7 @@ void ChannelSpaces::visit_product(const Node& node) {
     tie(node.input(i), output);
     return fix(factor);
   }
-  fix(node, "a product of two activations");
+  fix(node);
 }
 
 void ChannelSpaces::visit_concat(const Node& node) {
@@ -293,7 +292,7 @@ void ChannelSpaces::visit_concat(const Node& node) {
                      std::all_of(node.inputs().begin(), node.inputs().end(), [&](const Value* input) {
                        return find(input) != nullptr && find(input)->axis == whole->axis;
                      });
-  if (!known) return fix(node, "it joins what has no channels known here");
+  if (!known) return fix(node);
   std::size_t first = whole->first;
   for (const Value* input : node.inputs()) {
     if (along != whole->axis) {
@@ -313,7 +312,7 @@ void ChannelSpaces::visit_split(const Node& node) {
       std::all_of(node.outputs().begin(), node.outputs().end(), [&](const Value* output) {
         return output != nullptr && find(output) != nullptr && find(output)->axis == whole->axis;
       });
-  if (!known) return fix(node, "it divides channels that are not known here");
+  if (!known) return fix(node);
   std::size_t first = whole->first;
   for (const Value* output : node.outputs()) {
     if (along != whole->axis) {
@@ -329,14 +328,13 @@ void ChannelSpaces::visit_slice(const Node& node) {
   const Channels* whole = find(node.input(0));
   const Channels* part = find(node.output(0));
   const auto ranges = slice_ranges(node);
-  if (whole == nullptr || part == nullptr || whole->axis != part->axis || !ranges)
-    return fix(node, "it takes channels that are not known here");
+  if (whole == nullptr || part == nullptr || whole->axis != part->axis || !ranges) return fix(node);
   const auto along = std::find_if(ranges->begin(), ranges->end(), [&](const SliceRange& range) {
     return range.axis == static_cast<std::int64_t>(whole->axis);
   });
   if (along == ranges->end()) return tie(node.input(0), node.output(0));
   const Selection taken = select(*along, static_cast<std::int64_t>(whole->count));
-  if (taken.count != static_cast<std::int64_t>(part->count)) return fix(node, "it takes unknown channels");
+  if (taken.count != static_cast<std::int64_t>(part->count)) return fix(node);
   for (std::int64_t i = 0; i < taken.count; ++i) {
     tie(whole->first + static_cast<std::size_t>(taken.start + i * taken.step),
         part->first + static_cast<std::size_t>(i), 1);
@@ -348,10 +346,9 @@ void ChannelSpaces::visit_reshape(const Node& node) {
   const Value* output = node.output(0);
   const Channels* before = find(input);
   const Channels* behind = find(output);
-  if (before == nullptr || behind == nullptr || before->axis != 1 || behind->axis != 1)
-    return fix(node, "it reshapes channels that are not along axis 1");
+  if (before == nullptr || behind == nullptr || before->axis != 1 || behind->axis != 1) return fix(node);
   const auto elements = elements_from(input, 1);
-  if (!elements || elements != elements_from(output, 1)) return fix(node, "it reshapes to unknown sizes");
+  if (!elements || elements != elements_from(output, 1)) return fix(node);
   const std::size_t run_before = *elements / before->count;
   const std::size_t run_behind = *elements / behind->count;
   const std::size_t step = std::gcd(run_before, run_behind);
@@ -396,15 +393,10 @@ void ChannelSpaces::fix(const Value* value) {
   for (std::size_t c = 0; c < channels->count; ++c) fixed_[root(channels->first + c)] = true;
 }
 
-void ChannelSpaces::fix(const Node& node, const std::string& reason) {
-  bool any = false;
+void ChannelSpaces::fix(const Node& node) {
   for (const auto* values : {&node.inputs(), &node.outputs()}) {
-    for (const Value* value : *values) {
-      any = any || find(value) != nullptr;
-      fix(value);
-    }
+    for (const Value* value : *values) fix(value);
   }
-  if (any) obstacles_[node.label()] = node.op_type + ": " + reason;
 }
 
 }  // namespace tarmac

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "graph/graph.h"
@@ -32,8 +31,6 @@ class ChannelSpaces {
   [[nodiscard]] const std::vector<Node*>& constant_sums() const { return constant_sums_; }
   /// Nodes with weights that are scaled, on at least one side.
   [[nodiscard]] const std::vector<Node*>& weighted() const { return weighted_; }
-  /// Why channels around a node keep their scale, by Node::label().
-  [[nodiscard]] const std::map<std::string, std::string>& obstacles() const { return obstacles_; }
 
  private:
   struct Channels {
@@ -63,7 +60,7 @@ class ChannelSpaces {
   void tie(const Value* a, const Value* b);
   void fix(const Value* value);
   /// All inputs and outputs.
-  void fix(const Node& node, const std::string& reason);
+  void fix(const Node& node);
 
   const Graph& graph_;
   std::map<const Value*, std::size_t> axes_;
@@ -72,7 +69,6 @@ class ChannelSpaces {
   std::vector<bool> fixed_;  // of roots
   std::vector<Node*> constant_sums_;
   std::vector<Node*> weighted_;
-  std::map<std::string, std::string> obstacles_;
 };
 
 }  // namespace tarmac

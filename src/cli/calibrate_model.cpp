@@ -116,14 +116,22 @@ Result<CalibrationRecord> calibrate_model(const CalibrationJob& job, Run& run) {
   if (job.data != nullptr) json["data"] = job.data->path();
   if (is_there && shard.whole()) {
     TARMAC_TRY(CalibrationRecord found, read_calibration(cache));
-    CalibrationNeeds needs{record.model_digest,        record.data_digest,       record.preprocessing_digest,
+    CalibrationNeeds needs{record.model_digest,        record.data_digest,      record.preprocessing_digest,
                            job.args.clipping().method, ObserverOptions().decay, job.values};
     if (job.data == nullptr) {  // what the file says of its data is all there is
       needs.data_digest = found.data_digest;
       needs.preprocessing_digest = found.preprocessing_digest;
     }
-    if (auto fits = check_fit(found, needs); !fits)
-      return make_error(fits.error().code, fits.error().message, {}, cache);
+    if (auto fits = check_fit(found, needs); !fits) {
+      const bool other_model = found.model_digest != record.model_digest;
+      return make_error(
+          fits.error().code,
+          fits.error().message +
+              (other_model ? "; a model is calibrated after its channels were equalised by the data: "
+                             "give the same --data and options, or calibrate with --no-equalize"
+                           : ""),
+          {}, cache);
+    }
     run.output.line("Calibration taken from {}: {} samples, {} values", cache,
                     format_count(static_cast<std::int64_t>(found.samples)), found.statistics.size());
     json["samples"] = found.samples;

@@ -298,9 +298,8 @@ constexpr BadContract kBadContracts[] = {
      "18: data.evaluation.masks: tensors have their label maps or boxes in the array 'labels'; write labels: "
      "from_file"},
     {"calibration: {folder: train, labels: from_folder", "calibration: {folder: train, masks: train",
-     "17: data.calibration: found the unknown key 'masks'; allowed: folder, list, root, npz, labels, "
-     "samples, "
-     "seed"},
+     "17: data.calibration: found the unknown key 'masks'; allowed: folder, list, root, npz, video, stride, "
+     "labels, samples, seed"},
     {"metric: top1", "metric: miou",
      "19: evaluation.metric: miou needs label maps; add 'masks' to data.evaluation"},
     {"metric: top1, output: logits", "metric: map, outputs: {boxes: b, scores: s, classes: c}",

@@ -280,7 +280,7 @@ class Converter {
     inputs.push_back(bias);
     if (!find_result(node, parts).empty()) {
       if (bias == nullptr) inputs.pop_back();
-      return float_result(node, "QGemm", std::move(inputs), row);
+      return float_result(node, "QGemm", inputs, row);
     }
     inputs.insert(inputs.end(), {parts.result.scale, parts.result.zero_point});
     return replace(node, parts.result, "QGemm", kVendor, std::move(inputs), row);

@@ -125,19 +125,26 @@ Status quantize_static_model(Model& model, const StaticJob& job, Run& run) {
   const Ranges ranges = ranges_of(seen.statistics, job.calibration.clipping());
   Json& json = run.output.json()["calibration"]["ranges"] = Json::object();
   for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
+  const Model equalised = clone_model(model);
   if (job.data != nullptr) {
     TARMAC_TRY(const AccuracyReport adapted, adapt_for_int8(model, groups, ranges, job.calibrate_on, accuracy,
                                                             options, samples, run.progress));
     say(adapted, "adaptation", run);
   }
   if (job.drop.given()) {
-    const GroupQuantizer quantize = [&](Model& copy, const FusionGroups& chosen) {
-      copy = clone_model(model);  // whose weights were adapted
+    // Biases correct what the groups in INT8 do together, so each choice of them has its own.
+    const GroupQuantizer quantize = [&](Model& copy, const FusionGroups& chosen) -> Result<QuantizeReport> {
+      if (chosen.groups.size() == groups.groups.size()) {
+        copy = clone_model(model);
+      } else {
+        TARMAC_CHECK_OK(
+            adapt_for_int8(copy, chosen, ranges, job.calibrate_on, accuracy, options, samples, run.progress));
+      }
       return quantize_static(copy, chosen, ranges, options);
     };
     Target& target = job.target != nullptr ? *job.target : job.calibrate_on;
     TARMAC_TRY(MixedPrecisionResult tuned,
-               tune_model({job.drop, before, groups, quantize, *job.data, target, job.options}, run));
+               tune_model({job.drop, equalised, groups, quantize, *job.data, target, job.options}, run));
     model = std::move(tuned.model);
     report(tuned.report, run);
     return {};

@@ -11,7 +11,7 @@ namespace tarmac::cli {
 
 struct TuneJob {
   const MaxDropArgs& args;
-  const Model& model;  ///< in float, optimised, every node with a name
+  const Model& model;  ///< in float, as it was calibrated, every node with a name
   const FusionGroups& groups;
   GroupQuantizer quantize;
   const OpenData& data;  ///< whose contract's evaluation counts; without one, agreement on this data

@@ -59,7 +59,6 @@ class Maker {
   Result<std::vector<Variant>> run() {
     if (spec_.max_drop) name_nodes(model_);
     TARMAC_TRY(samples_, choose_samples(job_.contract, job_.calibration));
-    float_ = clone_model(model_);
     TARMAC_TRY(const AccuracyReport prepared,
                prepare_for_int8(model_, common_fusion_rules(job_.targets), *job_.targets.front(), accuracy_,
                                 options_, samples_, progress_));
@@ -132,14 +131,20 @@ class Maker {
   /// Whether a mix was found that keeps the budget and pays.
   Result<bool> tune(Target& target, const FusionGroups& groups, Variant& variant) {
     const Model adapted = std::move(variant.model);
-    const GroupQuantizer quantize = [&](Model& copy, const FusionGroups& chosen) {
-      copy = clone_model(adapted);
+    // Biases correct what the groups in INT8 do together, so each choice of them has its own.
+    const GroupQuantizer quantize = [&](Model& copy, const FusionGroups& chosen) -> Result<QuantizeReport> {
+      if (chosen.groups.size() == groups.groups.size()) {
+        copy = clone_model(adapted);
+      } else {
+        TARMAC_CHECK_OK(
+            adapt_for_int8(copy, chosen, ranges_, target, accuracy_, options_, samples_, progress_));
+      }
       return quantize_static(copy, chosen, ranges_, options_);
     };
     Contract contract = job_.contract;
     if (job_.evaluation == nullptr) contract.evaluation.reset();
     const Dataset& data = job_.evaluation != nullptr ? *job_.evaluation : job_.calibration;
-    TARMAC_TRY(MixedPrecisionResult found, tune_precision({.model = float_,
+    TARMAC_TRY(MixedPrecisionResult found, tune_precision({.model = model_,
                                                            .groups = groups,
                                                            .quantize = quantize,
                                                            .target = target,
@@ -172,7 +177,6 @@ class Maker {
   report::DeployReport& report_;
   Progress& progress_;
   Model model_;  // equalised
-  Model float_;  // as it was before
   AccuracyOptions accuracy_;
   QuantizeOptions options_;
   SampleSet samples_;

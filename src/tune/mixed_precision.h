@@ -20,7 +20,8 @@ namespace tarmac {
 using GroupQuantizer = std::function<Result<QuantizeReport>(Model&, const FusionGroups&)>;
 
 struct MixedPrecisionJob {
-  const Model& model;  ///< in float, optimised, types inferred
+  /// In float, optimised, types inferred; the one that was calibrated: equalised channels have other ranges.
+  const Model& model;
   const FusionGroups& groups;
   GroupQuantizer quantize;
   Target& target;

@@ -204,29 +204,4 @@ Result<QuantizeReport> quantize_static(Model& model, const FusionGroups& groups,
   return report;
 }
 
-Result<QuantizeReport> quantize_weights(Model& model) {
-  TARMAC_CHECK_OK(check_opset(model));
-  FusionRules rules;
-  rules.weighted = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
-  const FusionGroups groups = find_fusion_groups(model, rules);
-  Int8Weights weights(*model.graph, model.opset(), 127);
-  QuantizeReport report;
-  std::set<std::string> names;
-  for (const FusionGroup& group : groups.groups) names.insert(group.name);
-  std::vector<Node*> nodes;
-  for (const auto& node : model.graph->nodes()) {
-    if (names.contains(node->label())) nodes.push_back(node.get());
-  }
-  for (Node* node : nodes) {
-    TARMAC_CHECK_OK(weights.store(*node));
-    report.nodes.push_back({node->label(), node->op_type, true, {}});
-  }
-  for (const KeptInFloat& kept : groups.kept)
-    report.nodes.push_back({kept.node, kept.op_type, false, kept.reason});
-  report.float_weight_bytes = weights.float_bytes();
-  report.int8_weight_bytes = weights.int8_bytes();
-  TARMAC_CHECK_OK(clean_up(model));
-  return report;
-}
-
 }  // namespace tarmac

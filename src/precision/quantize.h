@@ -52,8 +52,4 @@ struct QuantizeReport {
 Result<QuantizeReport> quantize_static(Model& model, const FusionGroups& groups, const Ranges& ranges,
                                        const QuantizeOptions& options = {});
 
-/// Stores the weights of convolutions and matrix products as int8 behind DequantizeLinear; activations stay
-/// float.
-Result<QuantizeReport> quantize_weights(Model& model);
-
 }  // namespace tarmac

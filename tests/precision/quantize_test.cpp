@@ -120,15 +120,6 @@ TEST(Quantize, LeavesProductsOfActivationsAloneInFloatAndSaysWhy) {
   EXPECT_EQ(graph.graph->nodes().size(), 1U);
 }
 
-TEST(Quantize, WeightOnlyKeepsActivationsInFloat) {
-  Model graph = residual();
-  const auto report = expect_ok(quantize_weights(graph));
-  expect_ok(verify_model(graph));
-  EXPECT_EQ(count(graph, "QuantizeLinear"), 0U);
-  EXPECT_EQ(count(graph, "DequantizeLinear"), 1U);
-  EXPECT_EQ(report.int8_weight_bytes * 4, report.float_weight_bytes);
-}
-
 TEST(Quantize, NeedsOpset10) {
   Model graph =
       model(R"(<ir_version: 4, opset_import: ["" : 9]> g (float[2] x) => (float[2] y) { y = Relu (x) })");

@@ -13,7 +13,7 @@ import openvino
 import generate
 
 COLOURS = np.array([[34, 42, 52], [128, 110, 160], [250, 240, 170], [226, 88, 70]], np.uint8)
-NUMBERS = [3, 11, 32, 57]
+NUMBERS = [3, 11, 57]
 
 
 def main():

@@ -33,20 +33,22 @@ Result<std::string> preprocessing_digest(const OpenData* data) {
 }
 
 /// What people should know of the data and what was seen, in the log and the JSON.
-void warn(const CalibrationJob& job, const DatasetCalibration& done, Run& run) {
+void warn(const CalibrationJob& job, const DatasetCalibration& done, const std::vector<std::string>& missing,
+          Run& run) {
   Json& json = run.output.json()["calibration"];
   json["unreadable"] = Json::array();
   for (const Error& error : done.unreadable) {
     log(LogLevel::kWarning, "left out: " + error.str());
     json["unreadable"].push_back(error.context);
   }
-  json["missing_classes"] = missing_labels(job.data->contract(), job.data->dataset());
-  for (const std::string label : json["missing_classes"]) {
+  json["missing_classes"] = missing;
+  for (const std::string& label : missing) {
     log(LogLevel::kWarning, job.data->path() + " has no sample of the class '" + label +
                                 "': what the model does with it is not in the ranges; add some");
   }
-  json["constant_values"] = constant_values(done.found.statistics);
-  for (const std::string name : json["constant_values"]) {
+  const std::vector<std::string> constant = constant_values(done.found.statistics);
+  json["constant_values"] = constant;
+  for (const std::string& name : constant) {
     log(LogLevel::kWarning, "'" + name +
                                 "' was the same number in all samples: its range says nothing of other data; "
                                 "check the preprocessing, or whether the model uses this branch");
@@ -56,6 +58,7 @@ void warn(const CalibrationJob& job, const DatasetCalibration& done, Run& run) {
 Result<CalibrationRecord> observe(const CalibrationJob& job, CalibrationRecord record, const Shard& shard,
                                   Run& run) {
   TARMAC_CHECK_OK(job.data->check_no_evaluation_data(run.progress));
+  const auto missing = missing_labels(job.data->contract(), job.data->dataset());
   if (!shard.whole()) job.data->keep_shard(shard.index, shard.count);
   if (job.data->samples() == 0) {
     return make_error(ErrorCode::kInvalidInput,
@@ -68,7 +71,7 @@ Result<CalibrationRecord> observe(const CalibrationJob& job, CalibrationRecord r
   TARMAC_TRY(DatasetCalibration done,
              calibrate_dataset(job.model, job.values, job.target, options, job.data->contract(),
                                job.data->dataset(), job.args.batch, run.progress));
-  warn(job, done, run);
+  warn(job, done, missing, run);
   Calibration& found = done.found;
   record.samples = found.samples;
   record.shard_count = shard.count;

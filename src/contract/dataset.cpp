@@ -96,14 +96,14 @@ Status read_scenes(const std::map<std::string, Tensor>& arrays, const std::strin
                    std::vector<DataItem>& items) {
   const auto found = arrays.find(kScenesArray);
   if (found == arrays.end()) {
-    return make_error(ErrorCode::kInvalidInput, "found no array 'scenes'; add it, or remove 'scenes: array'", {},
-                      context);
+    return make_error(ErrorCode::kInvalidInput, "found no array 'scenes'; add it, or remove 'scenes: array'",
+                      {}, context);
   }
   TARMAC_TRY(const auto numbers, to_int64s(found->second));
   if (numbers.size() != items.size()) {
     return make_error(ErrorCode::kInvalidInput,
-                      "found " + std::to_string(numbers.size()) + " scenes for " + std::to_string(items.size()) +
-                          " samples",
+                      "found " + std::to_string(numbers.size()) + " scenes for " +
+                          std::to_string(items.size()) + " samples",
                       {}, context);
   }
   for (std::size_t i = 1; i < items.size(); ++i)
@@ -170,10 +170,10 @@ Status Dataset::open_tensors(const Contract& contract, const DataSource& source)
   }
   for (const auto& [name, array] : arrays_) {
     if (contract.find_input(name) == nullptr) {
-      return make_error(
-          ErrorCode::kInvalidInput,
-          "found the array " + quote(name) + ", which is no input; allowed: " + join(allowed) + ", labels, scenes",
-          {}, context);
+      return make_error(ErrorCode::kInvalidInput,
+                        "found the array " + quote(name) + ", which is no input; allowed: " + join(allowed) +
+                            ", labels, scenes",
+                        {}, context);
     }
   }
   return {};
@@ -196,18 +196,17 @@ Status Dataset::open_videos(const DataSource& source) {
 
 Status Dataset::open_pictures(const Contract& contract, const DataSource& source) {
   if (contract.inputs.size() != 1 || !contract.inputs[0].is_picture()) {
-    return make_error(ErrorCode::kInvalidInput, "pictures need a model with one input that has preprocess", {},
-                      source.path.string());
+    return make_error(ErrorCode::kInvalidInput, "pictures need a model with one input that has preprocess",
+                      {}, source.path.string());
   }
   const InputSpec& input = contract.inputs[0];
   const SceneSource scenes = contract.sequence ? contract.sequence->scenes : SceneSource::kOne;
   picture_input_ = input.name;
   TARMAC_TRY(preprocessor_, Preprocessor::make(input));
   if (source.kind == DataKind::kVideo) return open_videos(source);
-  TARMAC_TRY(PictureList list,
-             source.kind == DataKind::kFolder
-                 ? list_folder(source, contract.labels, input.is_raw())
-                 : read_list(source, contract.labels, scenes == SceneSource::kColumn));
+  TARMAC_TRY(PictureList list, source.kind == DataKind::kFolder
+                                   ? list_folder(source, contract.labels, input.is_raw())
+                                   : read_list(source, contract.labels, scenes == SceneSource::kColumn));
   items_ = std::move(list.items);
   ignored_files_ = list.ignored_files;
   if (scenes == SceneSource::kFolders) scenes_from_folders(items_);
@@ -239,7 +238,8 @@ Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source
 
 void Dataset::choose(std::int64_t count, std::uint64_t seed) {
   const auto most = static_cast<std::size_t>(count);
-  if (most < size()) items_ = ordered_ ? choose_scenes(items_, most, seed) : choose_stratified(items_, most, seed);
+  if (most < size())
+    items_ = ordered_ ? choose_scenes(items_, most, seed) : choose_stratified(items_, most, seed);
 }
 
 Result<std::map<std::string, Tensor>> Dataset::load(std::size_t index) const {
@@ -300,8 +300,9 @@ Result<Sha256Digest> Dataset::digest_all(Progress& progress) const {
 void Dataset::keep_shard(std::int64_t index, std::int64_t count) {
   assert(1 <= index && index <= count);
   const auto begin_of = [&](std::int64_t shard) {
-    return items_.begin() + static_cast<std::ptrdiff_t>(shard_begin(items_, static_cast<std::size_t>(shard),
-                                                                    static_cast<std::size_t>(count), ordered_));
+    return items_.begin() +
+           static_cast<std::ptrdiff_t>(shard_begin(items_, static_cast<std::size_t>(shard),
+                                                   static_cast<std::size_t>(count), ordered_));
   };
   items_ = std::vector<DataItem>(begin_of(index - 1), begin_of(index));
 }

@@ -1,5 +1,5 @@
-// The samples of a data source, ready for the model: pictures and frames of videos through the preprocessing, or
-// rows of tensors as they are.
+// The samples of a data source, ready for the model: pictures and frames of videos through the preprocessing,
+// or rows of tensors as they are.
 #pragma once
 
 #include <map>
@@ -24,8 +24,8 @@ namespace tarmac {
 class Dataset {
  public:
   /// Finds the samples and takes DataSource::samples of them; all, with a warning in the log, where there are
-  /// fewer. Errors: as list_folder() and read_list(); kInvalidInput when arrays do not fit the contract's inputs
-  /// (says both).
+  /// fewer. Errors: as list_folder() and read_list(); kInvalidInput when arrays do not fit the contract's
+  /// inputs (says both).
   static Result<Dataset> open(const Contract& contract, const DataSource& source);
 
   [[nodiscard]] std::size_t size() const { return items_.size(); }
@@ -50,7 +50,8 @@ class Dataset {
 
   /// Hash of the picture's file, or of the sample's rows.
   [[nodiscard]] Result<Sha256Digest> digest(std::size_t index) const;
-  /// Of the samples' digests, in order, with the scenes where order counts. Reads them all. Errors: kIo, kCancelled.
+  /// Of the samples' digests, in order, with the scenes where order counts. Reads them all. Errors: kIo,
+  /// kCancelled.
   [[nodiscard]] Result<Sha256Digest> digest_all(Progress& progress) const;
 
  private:

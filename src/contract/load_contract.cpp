@@ -15,8 +15,9 @@ Status parse_version(const Field& field) {
 }
 
 Result<Contract> parse_sections(const Field& root) {
-  TARMAC_CHECK_OK(root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation",
-                                   "reference", "targets", "precision", "profiles", "acceptance", "sequence"}));
+  TARMAC_CHECK_OK(
+      root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation", "reference",
+                       "targets", "precision", "profiles", "acceptance", "sequence"}));
   Contract contract;
   contract.file = root.source().file;
   TARMAC_TRY(const Field version, root.require("version"));

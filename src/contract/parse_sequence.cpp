@@ -55,11 +55,11 @@ Result<SequenceSpec> parse_sequence(const Field& field, const Contract& contract
   for (const Field& element : elements) {
     TARMAC_TRY(StateSpec one, parse_state(element));
     if (contract.find_input(one.input) != nullptr)
-      return element.error("'" + one.input + "' stands among the inputs that data is read for; remove it there");
-    const bool again =
-        std::any_of(sequence.state.begin(), sequence.state.end(), [&](const StateSpec& other) {
-          return other.input == one.input || other.output == one.output;
-        });
+      return element.error("'" + one.input +
+                           "' stands among the inputs that data is read for; remove it there");
+    const bool again = std::any_of(sequence.state.begin(), sequence.state.end(), [&](const StateSpec& other) {
+      return other.input == one.input || other.output == one.output;
+    });
     if (again) return element.error("found an input or output that is carried already; name each once");
     sequence.state.push_back(std::move(one));
   }

@@ -100,8 +100,7 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
   return list;
 }
 
-Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels,
-                              bool scenes) {
+Result<PictureList> read_list(const DataSource& source, const std::vector<std::string>& labels, bool scenes) {
   TARMAC_TRY(const std::string text, read_file(source.path));
   const fs::path root = source.root.empty() ? source.path.parent_path() : source.root;
   PictureList list;

@@ -28,8 +28,8 @@ auto guarded(const fs::path& path, const Use& use) -> decltype(use()) {
     return make_error(ErrorCode::kResourceExhausted, "not enough memory to decode the video", {},
                       path.string());
   } catch (const cv::Exception& error) {
-    return make_error(ErrorCode::kInvalidInput, std::string("the video cannot be decoded: ") + error.what(), {},
-                      path.string());
+    return make_error(ErrorCode::kInvalidInput, std::string("the video cannot be decoded: ") + error.what(),
+                      {}, path.string());
   } catch (const std::exception& error) {
     return make_error(ErrorCode::kUnavailable, error.what(), {}, path.string());
   }
@@ -47,7 +47,8 @@ Result<Capture> open_capture(const fs::path& path) {
   }
   const double pixels = capture->get(cv::CAP_PROP_FRAME_WIDTH) * capture->get(cv::CAP_PROP_FRAME_HEIGHT);
   if (!(pixels >= 1) || pixels > static_cast<double>(kMaxPicturePixels))
-    return make_error(ErrorCode::kInvalidInput, "its frames have no size, or too many pixels", {}, path.string());
+    return make_error(ErrorCode::kInvalidInput, "its frames have no size, or too many pixels", {},
+                      path.string());
   capture->set(cv::CAP_PROP_ORIENTATION_AUTO, 0);
   return capture;
 }
@@ -62,11 +63,14 @@ Result<std::vector<fs::path>> list_videos(const fs::path& path) {
   std::error_code failed;
   if (!fs::is_directory(path, failed)) return std::vector<fs::path>{path};
   std::vector<fs::path> videos;
-  for (fs::recursive_directory_iterator entry(path, failed), end; !failed && entry != end; entry.increment(failed)) {
+  for (fs::recursive_directory_iterator entry(path, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
     std::error_code ignored;
-    if (entry->is_regular_file(ignored) && has_video_extension(entry->path())) videos.push_back(entry->path());
+    if (entry->is_regular_file(ignored) && has_video_extension(entry->path()))
+      videos.push_back(entry->path());
   }
-  if (failed) return make_error(ErrorCode::kIo, "cannot list the folder: " + failed.message(), {}, path.string());
+  if (failed)
+    return make_error(ErrorCode::kIo, "cannot list the folder: " + failed.message(), {}, path.string());
   if (videos.empty()) {
     return make_error(ErrorCode::kNotFound,
                       "found no videos; expected .mp4, .m4v, .mov, .mkv, .webm, .avi, .mpg or .mpeg", {},
@@ -123,8 +127,8 @@ class VideoFrames::Decoder {
   Status keep(std::int64_t number) {
     auto pixels = std::make_shared<cv::Mat>();
     if (!capture_->retrieve(*pixels) || pixels->type() != CV_8UC3) {
-      return make_error(ErrorCode::kInvalidInput, "frame " + std::to_string(number) + " cannot be decoded", {},
-                        path_.string());
+      return make_error(ErrorCode::kInvalidInput, "frame " + std::to_string(number) + " cannot be decoded",
+                        {}, path_.string());
     }
     const PictureView view{pixels->data, pixels->rows, pixels->cols, pixels->step[0]};
     if (kept_.size() == kKept) kept_.pop_front();
@@ -134,8 +138,9 @@ class VideoFrames::Decoder {
 
   [[nodiscard]] Error ends_early(std::int64_t index) const {
     return make_error(ErrorCode::kInvalidInput,
-                      "frame " + std::to_string(index) + " cannot be read: the video ends or is damaged after " +
-                          std::to_string(end_) + " frames",
+                      "frame " + std::to_string(index) +
+                          " cannot be read: the video ends or is damaged after " + std::to_string(end_) +
+                          " frames",
                       {}, path_.string());
   }
 

@@ -14,21 +14,23 @@ namespace tarmac {
 /// Whether the name ends as a video's does: .mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg, in any case.
 bool has_video_extension(const std::filesystem::path& path);
 
-/// The file itself, or all videos below a folder in the order of their paths. Errors: kNotFound when there is none.
+/// The file itself, or all videos below a folder in the order of their paths. Errors: kNotFound when there is
+/// none.
 Result<std::vector<std::filesystem::path>> list_videos(const std::filesystem::path& path);
 
-/// Frames as they are stored: a rotation that the file asks for is not applied. Thread-safe; made for frames that
-/// are asked for in rising order, one file after another: going back begins the file anew.
+/// Frames as they are stored: a rotation that the file asks for is not applied. Thread-safe; made for frames
+/// that are asked for in rising order, one file after another: going back begins the file anew.
 class VideoFrames {
  public:
   /// Frames at multiples of `stride` are those that will be asked for.
   explicit VideoFrames(std::int64_t stride);
   ~VideoFrames();
 
-  /// How many frames the file says it has; counted where it does not say. Errors: kInvalidInput (no video, too
-  /// large pictures), kUnavailable without OpenCV's video library.
+  /// How many frames the file says it has; counted where it does not say. Errors: kInvalidInput (no video,
+  /// too large pictures), kUnavailable without OpenCV's video library.
   Result<std::int64_t> count(const std::filesystem::path& path);
-  /// Frame `index` from 0. Errors: kInvalidInput where the file ends earlier or is damaged (says at which frame).
+  /// Frame `index` from 0. Errors: kInvalidInput where the file ends earlier or is damaged (says at which
+  /// frame).
   Result<Picture> frame(const std::filesystem::path& path, std::int64_t index);
   /// SHA-256 of the file, which is read once.
   Result<Sha256Digest> digest(const std::filesystem::path& path);

@@ -19,8 +19,7 @@ struct Library {
     void* library = dlopen(TARMAC_OPENCV_VIDEO, RTLD_NOW | RTLD_LOCAL);
     if (library != nullptr) {
       construct = reinterpret_cast<Construct*>(
-          dlsym(library,
-                "_ZN2cv12VideoCaptureC1ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEi"));
+          dlsym(library, "_ZN2cv12VideoCaptureC1ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEi"));
       destroy = reinterpret_cast<Destroy*>(dlsym(library, "_ZN2cv12VideoCaptureD1Ev"));
     }
     if (construct == nullptr || destroy == nullptr)

@@ -7,8 +7,8 @@
 
 namespace tarmac {
 
-/// cv::VideoCapture(path, CAP_FFMPEG); only its virtual functions may be called. Throws std::runtime_error when the
-/// library is missing, else what OpenCV throws.
+/// cv::VideoCapture(path, CAP_FFMPEG); only its virtual functions may be called. Throws std::runtime_error
+/// when the library is missing, else what OpenCV throws.
 std::shared_ptr<cv::VideoCapture> open_video_with_opencv(const std::string& path);
 
 }  // namespace tarmac

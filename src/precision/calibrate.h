@@ -43,8 +43,8 @@ bool needs_histogram(CalibrationMethod method);
 /// 32 at most. 1 where the model has a fixed first axis or sizes that nothing says.
 std::size_t choose_calibration_batch(const Model& model, const std::vector<std::string>& values);
 
-/// Runs every batch through `model` on `target` with `values` as further outputs, and reduces them. Memory does
-/// not depend on the number of samples. Errors: kInvalidInput when there is no data or a value is NaN or
+/// Runs every batch through `model` on `target` with `values` as further outputs, and reduces them. Memory
+/// does not depend on the number of samples. Errors: kInvalidInput when there is no data or a value is NaN or
 /// infinite (names it), kCancelled, the target's.
 Result<Calibration> calibrate(const Model& model, const std::vector<std::string>& values, Target& target,
                               const CalibrateOptions& options, const CalibrationSource& next_batch,

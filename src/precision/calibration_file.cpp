@@ -117,7 +117,8 @@ Result<std::vector<float>> to_floats(const Json& json, const std::string& where)
   if (!json.is_array() || json.empty()) return damaged(where + " is no list of numbers");
   for (const Json& one : json) {
     const double value = one.is_number() ? one.get<double>() : std::numeric_limits<double>::quiet_NaN();
-    if (!(std::fabs(value) <= kMostFloat)) return damaged(where + " holds something that is no finite number");
+    if (!(std::fabs(value) <= kMostFloat))
+      return damaged(where + " holds something that is no finite number");
     values.push_back(static_cast<float>(value));
   }
   return values;
@@ -134,7 +135,8 @@ Result<ChannelExtremes> to_channels(const Json& json, const std::string& where) 
   TARMAC_TRY(const Json* high, reader.member("high"));
   TARMAC_TRY(channels.high, to_floats(*high, where + ".high"));
   bool ordered = channels.low.size() == channels.high.size();
-  for (std::size_t c = 0; ordered && c < channels.low.size(); ++c) ordered = channels.low[c] <= channels.high[c];
+  for (std::size_t c = 0; ordered && c < channels.low.size(); ++c)
+    ordered = channels.low[c] <= channels.high[c];
   if (!ordered) return damaged(where + ".low and .high do not belong together");
   return channels;
 }

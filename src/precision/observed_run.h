@@ -22,8 +22,8 @@ struct CalibrationBatch {
 CalibrationBatch calibration_batch(Batch batch);
 
 /// Compiled for the shapes of the first batch, and the values lie in memory that is allocated once; a smaller
-/// batch is filled up to the first one's size. Data of changing shapes gets a second compilation whose results
-/// the engine allocates.
+/// batch is filled up to the first one's size. Data of changing shapes gets a second compilation whose
+/// results the engine allocates.
 class ObservedRun {
  public:
   /// All must outlive it.
@@ -47,7 +47,7 @@ class ObservedRun {
   Target& target_;
   const CompileOptions& options_;
   const std::vector<StateSpec>& state_;
-  bool flexible_ = false;              ///< shapes change
+  bool flexible_ = false;               ///< shapes change
   std::map<std::string, Shape> fixed_;  ///< the inputs' shapes that it is compiled for
   std::unique_ptr<Executable> executable_;
   std::unique_ptr<Context> context_;

@@ -25,7 +25,8 @@ ChannelExtremes channel_extremes(const Tensor& tensor, int axis, std::size_t beg
   const auto inner = static_cast<std::size_t>(
       std::accumulate(shape.begin() + axis + 1, shape.end(), std::int64_t{1}, std::multiplies<>()));
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  ChannelExtremes found{axis, std::vector<float>(channels, kInfinity), std::vector<float>(channels, -kInfinity)};
+  ChannelExtremes found{axis, std::vector<float>(channels, kInfinity),
+                        std::vector<float>(channels, -kInfinity)};
   const auto values = tensor.data<float>();
   for (std::size_t i = begin; i < end;) {
     if (inner == 1) {
@@ -98,8 +99,8 @@ Status ActivationObserver::check(std::size_t value, const Tensor& tensor) const 
                     values_[value]);
 }
 
-void ActivationObserver::reduce(std::size_t value, const Tensor& tensor, std::size_t begin, std::size_t end, bool whole,
-                      Seen& seen) {
+void ActivationObserver::reduce(std::size_t value, const Tensor& tensor, std::size_t begin, std::size_t end,
+                                bool whole, Seen& seen) {
   const auto values = tensor.data<float>().subspan(begin, end - begin);
   ActivationStatistics& statistics = statistics_[value];
   ChannelExtremes channels;
@@ -121,7 +122,7 @@ void ActivationObserver::reduce(std::size_t value, const Tensor& tensor, std::si
 }
 
 Status ActivationObserver::add(std::span<const Tensor> tensors, std::span<const std::size_t> counts,
-                     ops::Parallel& parallel, int cores) {
+                               ops::Parallel& parallel, int cores) {
   assert(tensors.size() == values_.size() && counts.size() == values_.size());
   std::vector<std::size_t> starts = {0};
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -134,7 +135,8 @@ Status ActivationObserver::add(std::span<const Tensor> tensors, std::span<const 
   parallel.for_ranges(all, std::max(share, kWorthThread), [&](std::int64_t from, std::int64_t to) {
     const auto first = static_cast<std::size_t>(from);
     const auto last = static_cast<std::size_t>(to);
-    auto i = static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), first) - starts.begin()) - 1;
+    auto i =
+        static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), first) - starts.begin()) - 1;
     for (; i < counts.size() && starts[i] < last; ++i) {
       const std::size_t begin = std::max(first, starts[i]) - starts[i];
       const std::size_t end = std::min(last, starts[i + 1]) - starts[i];
@@ -143,11 +145,12 @@ Status ActivationObserver::add(std::span<const Tensor> tensors, std::span<const 
   });
   for (std::size_t i = 0; i < seen.size(); ++i) {
     if (!seen[i].finite) {
-      return make_error(ErrorCode::kInvalidInput,
-                        "it is NaN or infinite for some sample; check that the preprocessing is the one the "
-                        "model was trained with, look at the values with tarmac run, and leave the sample out "
-                        "if it is damaged",
-                        values_[i]);
+      return make_error(
+          ErrorCode::kInvalidInput,
+          "it is NaN or infinite for some sample; check that the preprocessing is the one the "
+          "model was trained with, look at the values with tarmac run, and leave the sample out "
+          "if it is damaged",
+          values_[i]);
     }
     const Range& now = seen[i].extremes;
     if (now.empty) continue;

@@ -17,7 +17,8 @@ namespace tarmac {
 struct ObserverOptions {
   bool histograms = false;  ///< for the methods that look at more than extremes
   double decay = 0.9;       ///< of the moving average
-  /// Values whose extremes are also kept for each index of an axis (from 0; their number of axes must not change).
+  /// Values whose extremes are also kept for each index of an axis (from 0; their number of axes must not
+  /// change).
   std::map<std::string, int> channels;
 };
 
@@ -26,10 +27,10 @@ class ActivationObserver {
  public:
   ActivationObserver(const std::vector<std::string>& values, const ObserverOptions& options);
 
-  /// One batch: tensors in the order of the values, of which the first `counts[i]` elements count. Uses at most
-  /// `cores` threads (0: all of `parallel`). Errors: kInvalidInput (names the value) when one is no float32,
-  /// NaN or infinite, or has no such channel axis or another number of channels; the statistics are worth
-  /// nothing then.
+  /// One batch: tensors in the order of the values, of which the first `counts[i]` elements count. Uses at
+  /// most `cores` threads (0: all of `parallel`). Errors: kInvalidInput (names the value) when one is no
+  /// float32, NaN or infinite, or has no such channel axis or another number of channels; the statistics are
+  /// worth nothing then.
   Status add(std::span<const Tensor> tensors, std::span<const std::size_t> counts, ops::Parallel& parallel,
              int cores);
 

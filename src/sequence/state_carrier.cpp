@@ -19,8 +19,8 @@ Result<Type> type_of(const std::vector<TensorInfo>& infos, const std::string& na
     if (info.name == name) return info.type;
     names += (names.empty() ? "" : ", ") + info.name;
   }
-  return wrong(std::string("sequence.state names the ") + kind + " '" + name + "', but the model has " + names,
-               name);
+  return wrong(
+      std::string("sequence.state names the ") + kind + " '" + name + "', but the model has " + names, name);
 }
 
 /// Whether a tensor of this shape can be of this type.
@@ -142,8 +142,8 @@ Status StateCarrier::after_run(Context& context) {
 }
 
 const Tensor* StateCarrier::value(const std::string& input) const {
-  const auto found = std::find_if(states_.begin(), states_.end(),
-                                  [&](const State& state) { return state.input == input; });
+  const auto found =
+      std::find_if(states_.begin(), states_.end(), [&](const State& state) { return state.input == input; });
   return found == states_.end() ? nullptr : &found->current;
 }
 

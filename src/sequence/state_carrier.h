@@ -14,11 +14,12 @@ namespace tarmac {
 /// nothing is copied or allocated where the model's shapes are known. Not thread-safe.
 class StateCarrier {
  public:
-  /// For a model with these inputs and outputs. Unknown sizes of a state come from its `first` file, and are 1
-  /// for the first axis without one. Errors: kInvalidInput (names the input or output: not there, given twice,
-  /// types that contradict each other, unknown sizes without a file, a file of another dtype or shape), what
-  /// read_npy() has.
-  static Result<StateCarrier> open(const std::vector<StateSpec>& states, const std::vector<TensorInfo>& inputs,
+  /// For a model with these inputs and outputs. Unknown sizes of a state come from its `first` file, and are
+  /// 1 for the first axis without one. Errors: kInvalidInput (names the input or output: not there, given
+  /// twice, types that contradict each other, unknown sizes without a file, a file of another dtype or
+  /// shape), what read_npy() has.
+  static Result<StateCarrier> open(const std::vector<StateSpec>& states,
+                                   const std::vector<TensorInfo>& inputs,
                                    const std::vector<TensorInfo>& outputs);
 
   /// The next run begins a scene: with the first state.
@@ -40,8 +41,8 @@ class StateCarrier {
     std::string output;
     std::string input;
     Tensor first;
-    Tensor current;  ///< what the latest bind() gave, or the next will give
-    Tensor next;     ///< what the latest run made, or will make
+    Tensor current;               ///< what the latest bind() gave, or the next will give
+    Tensor next;                  ///< what the latest run made, or will make
     bool memory_is_ours = false;  ///< the model says the output's shape: it is written into `next`
     bool has_next = false;
   };

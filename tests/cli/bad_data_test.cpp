@@ -25,7 +25,8 @@ std::string contract(const Scene& scene, const std::string& more) {
   return scene.folder().write("with_data.yaml", text + more).string();
 }
 
-ProgramResult quantize(const Scene& scene, std::vector<std::string> more, const ProgramOptions& options = {}) {
+ProgramResult quantize(const Scene& scene, std::vector<std::string> more,
+                       const ProgramOptions& options = {}) {
   more.insert(more.begin(), {"quantize", scene.model(), "-o", scene.path("q.onnx"), "--mode", "static"});
   return run_tarmac(more, options);
 }
@@ -54,7 +55,8 @@ TEST(BadData, UnreadablePicturesAreLeftOutAndCountedUpToAShare) {
   const Scene scene;
   pictures(scene, "frames", 10, 200);
   (void)scene.folder().write("frames/red/3.ppm", "P6\n16 12\n255\nshort");
-  const std::vector<std::string> data = {"--contract", scene.contract(), "--data", scene.path("frames"), "--json"};
+  const std::vector<std::string> data = {"--contract", scene.contract(), "--data", scene.path("frames"),
+                                         "--json"};
   const ProgramResult one = quantize(scene, data);
   ASSERT_EQ(one.exit_status, 0) << one.err;
   const json found = one.json()["calibration"];
@@ -65,7 +67,8 @@ TEST(BadData, UnreadablePicturesAreLeftOutAndCountedUpToAShare) {
     (void)scene.folder().write("frames/blue/" + std::string(name) + ".ppm", "P6\n16 12\n255\nshort");
   const ProgramResult many = quantize(scene, data);
   EXPECT_EQ(many.exit_status, 4);
-  EXPECT_THAT(many.out + many.err, HasSubstr("of 30 samples cannot be read, more than the allowed 1")) << many.out;
+  EXPECT_THAT(many.out + many.err, HasSubstr("of 30 samples cannot be read, more than the allowed 1"))
+      << many.out;
 }
 
 TEST(BadData, AnotherNumberOfChannelsIsNamedOnBothSides) {
@@ -153,7 +156,8 @@ TEST(BadData, EvaluationPicturesAmongCalibrationPicturesAreRefused) {
        {std::vector<std::string>{"--contract", file}, {"--contract", file, "--data", scene.path("train")}}) {
     const ProgramResult result = quantize(scene, more);
     EXPECT_EQ(result.exit_status, 4);
-    EXPECT_THAT(result.err, HasSubstr("calibration and evaluation share 1 of 7 evaluation samples by content"));
+    EXPECT_THAT(result.err,
+                HasSubstr("calibration and evaluation share 1 of 7 evaluation samples by content"));
   }
 }
 

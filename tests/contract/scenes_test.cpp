@@ -6,6 +6,7 @@
 
 #include "contract/dataset.h"
 #include "contract/scratch.h"
+#include "tarmac/contract.h"
 #include "tensor/io.h"
 
 namespace tarmac {
@@ -93,14 +94,16 @@ TEST(Scenes, ComeFromTheArrayOfAnNpz) {
   source.kind = DataKind::kTensors;
   source.path = scratch / "x.npz";
   const Tensor x = Tensor::from<float>({4, 2}, {0, 1, 2, 3, 4, 5, 6, 7});
-  ASSERT_TRUE(write_npz(source.path, {{"x", x}, {"scenes", Tensor::from<std::int64_t>({4}, {7, 7, 3, 7})}}).ok());
+  ASSERT_TRUE(
+      write_npz(source.path, {{"x", x}, {"scenes", Tensor::from<std::int64_t>({4}, {7, 7, 3, 7})}}).ok());
   const auto data = Dataset::open(tensors_contract(SceneSource::kArray), source);
   ASSERT_TRUE(data.ok()) << data.error().str();
   EXPECT_THAT(scenes_of(data->items()), testing::ElementsAre(0, 0, 1, 2));
   ASSERT_TRUE(write_npz(source.path, {{"x", x}}).ok());
   EXPECT_EQ(Dataset::open(tensors_contract(SceneSource::kArray), source).error().message,
             "found no array 'scenes'; add it, or remove 'scenes: array'");
-  ASSERT_TRUE(write_npz(source.path, {{"x", x}, {"scenes", Tensor::from<std::int64_t>({3}, {7, 7, 3})}}).ok());
+  ASSERT_TRUE(
+      write_npz(source.path, {{"x", x}, {"scenes", Tensor::from<std::int64_t>({3}, {7, 7, 3})}}).ok());
   EXPECT_EQ(Dataset::open(tensors_contract(SceneSource::kArray), source).error().message,
             "found 3 scenes for 4 samples");
 }
@@ -118,7 +121,50 @@ TEST(Scenes, ComeFromTheLastColumnOfAList) {
   EXPECT_EQ(list->items[1].label, 1);
   source.labels = LabelSource::kNone;
   source.path = scratch.write("list.txt", "1.png\tmorning\n2.png\n");
-  EXPECT_EQ(read_list(source, {}, true).error().message, "found no scene; expected a tab and a scene at the end");
+  EXPECT_EQ(read_list(source, {}, true).error().message,
+            "found no scene; expected a tab and a scene at the end");
+}
+
+Result<Contract> with_section(const std::string& text) {
+  ContractOptions options;
+  options.files_must_exist = false;
+  return parse_contract(std::string(kGoodContract) + text, "deploy.yaml", options);
+}
+
+TEST(Sequence, IsReadFromTheContract) {
+  const auto contract = with_section(
+      "sequence:\n  scenes: one\n  state:\n    - {output: bev, input: prev_bev}\n"
+      "    - {output: h_out, input: h, first: h.npy}\n");
+  ASSERT_TRUE(contract.ok()) << contract.error().str();
+  ASSERT_TRUE(contract->sequence.has_value());
+  ASSERT_EQ(contract->sequence->state.size(), 2U);
+  EXPECT_EQ(contract->sequence->state[0].output, "bev");
+  EXPECT_EQ(contract->sequence->state[0].input, "prev_bev");
+  EXPECT_TRUE(contract->sequence->state[0].first.empty());
+  EXPECT_EQ(contract->sequence->state[1].first, "h.npy");
+  EXPECT_FALSE(with_section("")->sequence.has_value());
+}
+
+TEST(Sequence, IsRefusedWithTheLineWhereItMakesNoSense) {
+  const auto refused = [](const std::string& section, const std::string& text) {
+    const auto contract = with_section(section);
+    ASSERT_FALSE(contract.ok()) << section;
+    EXPECT_THAT(contract.error().str(), testing::HasSubstr(text));
+  };
+  refused("sequence: {scenes: folder}\n", "did you mean 'folders'?");
+  refused("sequence: {scenes: array}\n", "array an .npz; a video is a scene of its own");
+  refused("sequence: {state: [{output: a}]}\n", "the key 'input' is missing");
+  refused("sequence: {state: [{output: a, input: image}]}\n",
+          "stands among the inputs that data is read for");
+  refused("sequence: {state: [{output: a, input: b}, {output: a, input: c}]}\n", "name each once");
+  refused("sequence: {state: [{output: a, input: b, first: h.npz}]}\n", "expected zeros, or an .npy file");
+  std::string fixed(kGoodContract);
+  fixed.replace(fixed.find("[batch, 3"), 6, "[8");
+  ContractOptions options;
+  options.files_must_exist = false;
+  const auto batch = parse_contract(fixed + "sequence: {scenes: one}\n", "deploy.yaml", options);
+  ASSERT_FALSE(batch.ok());
+  EXPECT_THAT(batch.error().str(), testing::HasSubstr("has the batch size 8"));
 }
 
 }  // namespace

@@ -71,8 +71,8 @@ TEST_F(Calibrate, SeesTheSameWhenTheLastBatchIsFilledUp) {
   CalibrateOptions options;
   options.observe.histograms = true;
   options.observe.decay = 0;
-  const auto one =
-      expect_ok(calibrate(doubling(), {"x", "a"}, engine(), options, batches({{1, 2, 3}, {4}}), no_progress()));
+  const auto one = expect_ok(
+      calibrate(doubling(), {"x", "a"}, engine(), options, batches({{1, 2, 3}, {4}}), no_progress()));
   const auto single = expect_ok(
       calibrate(doubling(), {"x", "a"}, engine(), options, batches({{1}, {2}, {3}, {4}}), no_progress()));
   EXPECT_EQ(one.samples, 4U);

@@ -60,7 +60,8 @@ TEST(Histogram, CountsManyValuesAsItCountsFew) {
   EXPECT_TRUE(whole == pieces);
   std::vector<std::uint64_t> expected(2 * Histogram::kBins);
   for (const float x : values)
-    ++expected[static_cast<std::size_t>(std::floor(std::ldexp(double{x}, -whole.exponent())) + Histogram::kBins)];
+    ++expected[static_cast<std::size_t>(std::floor(std::ldexp(double{x}, -whole.exponent())) +
+                                        Histogram::kBins)];
   EXPECT_EQ(whole.bins(), expected);
 }
 

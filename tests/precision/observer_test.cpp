@@ -50,10 +50,9 @@ Statistics seen(const std::vector<std::vector<Tensor>>& batches, const ObserverO
 }
 
 const std::vector<std::vector<Tensor>>& batches() {
-  static const std::vector<std::vector<Tensor>> made = {
-      {normal({1, 7, 333, 250}, 1), normal({1, 5, 3}, 2)},
-      {normal({1, 7, 333, 250}, 3), normal({1, 5, 3}, 4)},
-      {normal({1, 7, 333, 250}, 5), normal({1, 5, 3}, 6)}};
+  static const std::vector<std::vector<Tensor>> made = {{normal({1, 7, 333, 250}, 1), normal({1, 5, 3}, 2)},
+                                                        {normal({1, 7, 333, 250}, 3), normal({1, 5, 3}, 4)},
+                                                        {normal({1, 7, 333, 250}, 5), normal({1, 5, 3}, 6)}};
   return made;
 }
 
@@ -106,8 +105,8 @@ TEST(Observer, ShardsMergeIntoExactlyOneRun) {
     for (auto& [name, one] : made.statistics) one.moving_average = {};
     return made;
   };
-  const CalibrationRecord merged = expect_ok(
-      merge({record({batches()[2]}, 2), record({batches()[0], batches()[1]}, 1)}));
+  const CalibrationRecord merged =
+      expect_ok(merge({record({batches()[2]}, 2), record({batches()[0], batches()[1]}, 1)}));
   EXPECT_TRUE(merged.statistics == record(batches(), 1).statistics);
 }
 
@@ -128,8 +127,10 @@ TEST(Observer, NamesAValueThatIsNotFiniteWhereverItIs) {
     for (const std::size_t at : {std::size_t{0}, std::size_t{300000}, std::size_t{599999}}) {
       std::vector<float> values(600000, 1);
       values[at] = NAN;
-      ActivationObserver observer({"fine", "broken"}, {.histograms = histograms, .decay = 0.9, .channels = {}});
-      const std::vector<Tensor> batch = {Tensor::from<float>({1}, {1}), Tensor::from<float>({600000}, values)};
+      ActivationObserver observer({"fine", "broken"},
+                                  {.histograms = histograms, .decay = 0.9, .channels = {}});
+      const std::vector<Tensor> batch = {Tensor::from<float>({1}, {1}),
+                                         Tensor::from<float>({600000}, values)};
       const auto refused = observer.add(batch, counts_of(batch), arena, 0);
       expect_error(refused, ErrorCode::kInvalidInput, "'broken'");
       expect_error(refused, ErrorCode::kInvalidInput, "check that the preprocessing");
@@ -141,11 +142,14 @@ TEST(Observer, RefusesChannelsThatChange) {
   ops::Serial serial;
   ActivationObserver observer({"x"}, {.histograms = false, .decay = 0.9, .channels = {{"x", 1}}});
   const std::vector<std::size_t> six = {6};
-  expect_ok(observer.add(std::vector<Tensor>{Tensor::from<float>({1, 6}, {1, 2, 3, 4, 5, 6})}, six, serial, 0));
-  expect_error(observer.add(std::vector<Tensor>{Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6})}, six, serial, 0),
-               ErrorCode::kInvalidInput, "axis 1 should hold 6 channels");
-  expect_error(observer.add(std::vector<Tensor>{Tensor::from<float>({6}, {1, 2, 3, 4, 5, 6})}, six, serial, 0),
-               ErrorCode::kInvalidInput, "axis 1");
+  expect_ok(
+      observer.add(std::vector<Tensor>{Tensor::from<float>({1, 6}, {1, 2, 3, 4, 5, 6})}, six, serial, 0));
+  expect_error(
+      observer.add(std::vector<Tensor>{Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6})}, six, serial, 0),
+      ErrorCode::kInvalidInput, "axis 1 should hold 6 channels");
+  expect_error(
+      observer.add(std::vector<Tensor>{Tensor::from<float>({6}, {1, 2, 3, 4, 5, 6})}, six, serial, 0),
+      ErrorCode::kInvalidInput, "axis 1");
 }
 
 }  // namespace

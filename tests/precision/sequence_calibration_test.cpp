@@ -31,8 +31,7 @@ class SequenceCalibration : public testing::TestWithParam<const char*> {
     if (!engine().available()) GTEST_SKIP() << GetParam() << " is not built in";
     std::mt19937 random(5);
     std::vector<float> frames;
-    for (int i = 0; i < 4 * kFrames; ++i)
-      frames.push_back(static_cast<float>(random() % 1000) / 500 - 0.7F);
+    for (int i = 0; i < 4 * kFrames; ++i) frames.push_back(static_cast<float>(random() % 1000) / 500 - 0.7F);
     // Scenes of 3, 9, 1 and 7 frames.
     for (int i = 0; i < kFrames; ++i) scenes_.push_back(i < 3 ? 4 : i < 12 ? 5 : i < 13 ? 4 : 9);
     frames_ = Tensor::from<float>({kFrames, 4}, frames);
@@ -51,7 +50,8 @@ class SequenceCalibration : public testing::TestWithParam<const char*> {
   Calibration calibrated(const Dataset& data) {
     CalibrateOptions options;
     options.observe.histograms = true;
-    return expect_ok(calibrate_dataset(model(kModel), values(), engine(), options, contract_, data, 0, no_progress()))
+    return expect_ok(calibrate_dataset(model(kModel), values(), engine(), options, contract_, data, 0,
+                                       no_progress()))
         .found;
   }
   Dataset open() { return expect_ok(Dataset::open(contract_, source_)); }

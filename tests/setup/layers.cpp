@@ -19,7 +19,8 @@ const std::vector<VendorRule>& vendor_rules() {
   static const std::vector<VendorRule> rules = {
       {"openvino/", {"src/targets/openvino/"}},
       {"onnxruntime_", {"src/targets/onnxruntime/"}},
-      {"opencv2/", {"src/contract/preprocess", "src/contract/picture", "src/contract/video", "src/report/picture"}},
+      {"opencv2/",
+       {"src/contract/preprocess", "src/contract/picture", "src/contract/video", "src/report/picture"}},
       {"cuda", {"src/targets/cuda/", "src/targets/tensorrt/", "src/ops/"}},
       {"cudnn", {"src/targets/cuda/"}},
       {"NvInfer", {"src/targets/tensorrt/"}},

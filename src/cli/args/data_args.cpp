@@ -67,8 +67,8 @@ Result<DataSource> source_of(const DataArgs& args, const Contract& contract) {
   } else if (has_video_extension(source.path)) {
     source.kind = DataKind::kVideo;
   } else {
-    return make_error(ErrorCode::kUsage, "expected a folder of pictures, .npz, .npy, a list (.txt) or a video", {},
-                      args.data);
+    return make_error(ErrorCode::kUsage,
+                      "expected a folder of pictures, .npz, .npy, a list (.txt) or a video", {}, args.data);
   }
   if (source.kind != DataKind::kTensors && args.contract.empty()) {
     return make_error(ErrorCode::kUsage,
@@ -90,11 +90,13 @@ void DataArgs::add(CLI::App& command, const std::string& data_description) {
   const std::string all = default_samples == 0 ? "all" : std::to_string(default_samples) + " at most";
   command
       .add_option("--samples", samples,
-                  "Take this many samples, of each class its share (default: what the contract says, else " + all + ")")
+                  "Take this many samples, of each class its share (default: what the contract says, else " +
+                      all + ")")
       ->type_name("N")
       ->check(CLI::PositiveNumber)
       ->group("Data");
-  command.add_option("--seed", seed, "Which samples --samples takes (default: what the contract says, else 0)")
+  command
+      .add_option("--seed", seed, "Which samples --samples takes (default: what the contract says, else 0)")
       ->type_name("N")
       ->group("Data");
 }

@@ -53,7 +53,8 @@ class OrtContext final : public BoundContext {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       if (values_[i]) binding_->BindInput(signature().inputs[i].name.c_str(), values_[i]);
     }
-    // All of them and in this order: GetOutputValues() gives them in the order in which they were first bound.
+    // All of them and in this order: GetOutputValues() gives them in the order in which they were first
+    // bound.
     for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
       const char* const name = signature().outputs[i].name.c_str();
       if (output_tensor(i).empty()) {

@@ -132,7 +132,8 @@ Result<std::size_t> find_fixed_batch(const Contract& contract) {
       return make_error(ErrorCode::kUnsupported,
                         "input '" + input.name +
                             "' has another first dimension than the inputs before it; data is read "
-                            "only for inputs that share the batch dimension");
+                            "only for inputs that share the batch dimension, or from arrays with "
+                            "an axis of samples before the input's own");
     }
     fixed = size;
   }
@@ -153,8 +154,13 @@ BatchReader::~BatchReader() = default;
 
 Result<std::unique_ptr<BatchReader>> BatchReader::open(const Contract& contract, const Dataset& dataset,
                                                        const BatchOptions& options) {
-  TARMAC_TRY(const std::size_t fixed_batch, find_fixed_batch(contract));
   BatchOptions used = options;
+  std::size_t fixed_batch = 0;
+  if (dataset.holds_whole_inputs()) {
+    used.batch_size = 1;
+  } else {
+    TARMAC_TRY(fixed_batch, find_fixed_batch(contract));
+  }
   if (used.batch_size == 0) used.batch_size = std::max<std::size_t>(fixed_batch, 1);
   if (fixed_batch != 0 && used.batch_size != fixed_batch) {
     return make_error(ErrorCode::kInvalidInput, "found the batch size " + std::to_string(used.batch_size) +
@@ -217,6 +223,7 @@ Result<std::optional<Batch>> BatchReader::next() {
   }
   if (samples.empty()) return std::optional<Batch>();
   const std::size_t count = fixed_batch_ != 0 ? fixed_batch_ : samples.size();
+  batch.whole = dataset_.holds_whole_inputs();
   batch.starts_scene = batch.items.front().scene != scene_;
   scene_ = batch.items.back().scene;
   for (const auto& [name, tensor] : samples.front().inputs) {

@@ -15,7 +15,8 @@ namespace tarmac {
 
 /// Consecutive samples of the data set.
 struct Batch {
-  std::map<std::string, Tensor> inputs;  ///< By input name; samples along the first axis.
+  std::map<std::string, Tensor> inputs;  ///< By input name; samples along the first axis, or `whole`.
+  bool whole = false;                    ///< One sample, whose axes are all the input's own.
   std::vector<DataItem> items;           ///< What the samples are, with their labels.
   std::vector<Truth> truths;             ///< Label maps or boxes of the samples; empty without any.
   bool starts_scene = true;              ///< The first of them is of another scene than the sample before.

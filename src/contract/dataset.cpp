@@ -26,29 +26,32 @@ std::string shape_text(const std::vector<InputDim>& shape) {
   return text + "]";
 }
 
-/// An array holds samples along its first axis; the others are the input's.
-Status check_array(const InputSpec& input, const Tensor& array, std::int64_t samples,
+/// An array holds samples along its first axis, and the others are the input's; or, `whole`, one whole input
+/// a sample.
+Status check_array(const InputSpec& input, const Tensor& array, std::int64_t samples, bool whole,
                    const std::string& context) {
   const std::int64_t expected = std::max<std::int64_t>(samples, 1);
-  bool fits = array.dtype() == input.dtype && array.shape().size() == input.shape.size() &&
-              !input.shape.empty() && array.shape()[0] == expected && array.count() > 0;
-  for (std::size_t i = 1; fits && i < input.shape.size(); ++i) {
-    fits = !input.shape[i].fixed() || input.shape[i].size == array.shape()[i];
+  const std::size_t more = whole ? 1 : 0;
+  bool fits = array.dtype() == input.dtype && array.shape().size() == input.shape.size() + more &&
+              !array.shape().empty() && array.shape()[0] == expected && array.count() > 0;
+  for (std::size_t i = 1 - more; fits && i < input.shape.size(); ++i) {
+    fits = !input.shape[i].fixed() || input.shape[i].size == array.shape()[i + more];
   }
   if (fits) return {};
   return make_error(ErrorCode::kInvalidInput,
                     "the array for input '" + input.name + "' is " + to_string(array.dtype()) + " " +
                         to_string(array.shape()) + "; expected " + to_string(input.dtype) + " " +
-                        shape_text(input.shape) + " with " + std::to_string(samples) +
-                        " samples along the first axis",
+                        shape_text(input.shape) + " with " + std::to_string(samples) + " samples along " +
+                        (whole ? "a further axis before these, as the first input has it" : "the first axis"),
                     {}, context);
 }
 
-/// Row `row` of an array as a batch of one, sharing its bytes.
-Result<Tensor> row_of(const Tensor& array, std::int64_t row) {
+/// Row `row` of an array, sharing its bytes: a batch of one, or, `whole`, what lies behind the first axis.
+Result<Tensor> row_of(const Tensor& array, std::int64_t row, bool whole = false) {
   Shape shape = array.shape();
   const std::size_t row_bytes = array.bytes().size() / static_cast<std::size_t>(shape[0]);
   shape[0] = 1;
+  if (whole) shape.erase(shape.begin());
   return Tensor::view(array.dtype(), std::move(shape),
                       array.bytes().subspan(static_cast<std::size_t>(row) * row_bytes, row_bytes),
                       std::make_shared<Tensor>(array));
@@ -154,8 +157,11 @@ Status Dataset::open_tensors(const Contract& contract, const DataSource& source)
       return make_error(ErrorCode::kInvalidInput, "found no array for input '" + input.name + "'", {},
                         context);
     }
-    if (&input == &contract.inputs[0] && !found->second.shape().empty()) samples = found->second.shape()[0];
-    TARMAC_CHECK_OK(check_array(input, found->second, samples, context));
+    if (&input == &contract.inputs[0] && !found->second.shape().empty()) {
+      samples = found->second.shape()[0];
+      whole_inputs_ = found->second.shape().size() == input.shape.size() + 1;
+    }
+    TARMAC_CHECK_OK(check_array(input, found->second, samples, whole_inputs_, context));
   }
   if (samples > kMaxSamples) {
     return make_error(ErrorCode::kResourceExhausted, "found more than ten million samples", {}, context);
@@ -255,7 +261,7 @@ Result<std::map<std::string, Tensor>> Dataset::load(std::size_t index) const {
     return sample;
   }
   for (const auto& [name, array] : arrays_) {
-    TARMAC_TRY(sample[name], row_of(array, item.row));
+    TARMAC_TRY(sample[name], row_of(array, item.row, whole_inputs_));
   }
   return sample;
 }

@@ -36,6 +36,10 @@ class Dataset {
   /// One sample for every input of the model, with batch size 1. Errors as Preprocessor::run().
   [[nodiscard]] Result<std::map<std::string, Tensor>> load(std::size_t index) const;
 
+  /// Whether arrays have an axis of samples before the input's own shape, so that each sample is all that a
+  /// run takes: for inputs whose first axes are no batch, such as cameras. Samples then run one at a time.
+  [[nodiscard]] bool holds_whole_inputs() const { return whole_inputs_; }
+
   /// Whether samples have more than one label: a label map or boxes.
   [[nodiscard]] bool has_truth() const { return truth_source_ != nullptr || !truth_array_.empty(); }
   /// The sample's label map or boxes; needs has_truth(). Errors as TruthSource::load().
@@ -68,6 +72,7 @@ class Dataset {
   std::shared_ptr<VideoFrames> video_;
   std::optional<Preprocessor> preprocessor_;
   std::map<std::string, Tensor> arrays_;  ///< By input name; samples along the first axis.
+  bool whole_inputs_ = false;
   std::shared_ptr<const TruthSource> truth_source_;
   Tensor truth_array_;  ///< The array "labels" where it has more than one number a sample.
 };

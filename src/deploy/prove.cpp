@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kSamples = 32;
 
 /// A contract with a fixed batch size feeds that one.
-std::vector<std::size_t> batch_sizes(const Contract& contract, const Model& model) {
+std::vector<std::size_t> batch_sizes(const Contract& contract, const Dataset& data, const Model& model) {
+  if (data.holds_whole_inputs()) return {1};
   for (const InputSpec& input : contract.inputs) {
     if (!input.shape.empty() && input.shape.front().fixed())
       return {static_cast<std::size_t>(input.shape.front().size)};
@@ -77,7 +78,7 @@ Status prove_optimized(const Contract& contract, const Dataset* data, const Mode
                                      : contract.calibration   ? &*contract.calibration
                                                               : nullptr;
     if (source != nullptr) comparing.data_name = source->path.string();
-    comparing.data_batches = batch_sizes(contract, optimized);
+    comparing.data_batches = batch_sizes(contract, *data, optimized);
   }
   TARMAC_TRY(const EquivalenceReport found, compare_models(original, optimized, comparing, progress));
   record(found, report);

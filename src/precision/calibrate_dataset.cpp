@@ -8,10 +8,10 @@ namespace tarmac {
 namespace {
 
 Result<std::size_t> batch_of(const Model& model, const std::vector<std::string>& values,
-                             const Contract& contract, std::size_t asked) {
+                             const Contract& contract, const Dataset& data, std::size_t asked) {
   if (contract.sequence && asked > 1)
     return make_error(ErrorCode::kUsage, "frames in order run one at a time; leave --batch out");
-  if (contract.sequence) return std::size_t{1};
+  if (contract.sequence || data.holds_whole_inputs()) return std::size_t{1};
   if (asked != 0) return asked;
   for (const InputSpec& input : contract.inputs) {
     if (!input.shape.empty() && input.shape.front().fixed())
@@ -35,7 +35,7 @@ Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vect
                                              const Contract& contract, const Dataset& data, std::size_t batch,
                                              Progress& progress) {
   BatchOptions reading;
-  TARMAC_TRY(reading.batch_size, batch_of(model, values, contract, batch));
+  TARMAC_TRY(reading.batch_size, batch_of(model, values, contract, data, batch));
   if (contract.sequence) options.state = contract.sequence->state;
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
   const CalibrationSource next = batches_of(*reader);

@@ -70,7 +70,7 @@ std::int64_t size_to_fill(const CalibrationBatch& batch, const std::map<std::str
 CalibrationBatch calibration_batch(Batch batch) {
   std::size_t size = batch.items.size();
   for (const auto& [name, tensor] : batch.inputs) {
-    if (!tensor.shape().empty()) size = static_cast<std::size_t>(tensor.shape().front());
+    if (!batch.whole && !tensor.shape().empty()) size = static_cast<std::size_t>(tensor.shape().front());
   }
   return {std::move(batch.inputs), batch.items.size(), size, batch.starts_scene};
 }

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <opencv2/imgcodecs.hpp>
 #include <set>
 
 #include "base/log.h"
+#include "contract/batch_reader.h"
 #include "contract/scratch.h"
 #include "contract/subset.h"
 #include "tensor/io.h"
@@ -153,6 +155,49 @@ TEST(Dataset, TensorsGiveOneSampleARow) {
     ASSERT_FALSE(refused.ok()) << message;
     EXPECT_EQ(refused.error().message, message);
   }
+}
+
+TEST(Dataset, TensorsWithAFurtherAxisGiveWholeInputs) {
+  const Scratch scratch;
+  Contract contract = picture_contract();
+  contract.inputs[0].preprocess.clear();
+  contract.inputs[0].name = "cameras";
+  contract.inputs[0].shape = {{6, ""}, {2, ""}};
+  contract.inputs.push_back(contract.inputs[0]);
+  contract.inputs[1].name = "can_bus";
+  contract.inputs[1].shape = {{1, ""}, {3, ""}};
+  DataSource source = folder_source(scratch / "data.npz", LabelSource::kNone);
+  source.kind = DataKind::kTensors;
+  std::vector<float> numbers(4 * 6 * 2);
+  std::iota(numbers.begin(), numbers.end(), 0.0F);
+  const auto cameras = Tensor::from({4, 6, 2}, numbers);
+  const auto can_bus = Tensor::from<float>({4, 1, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  ASSERT_TRUE(write_npz(source.path, {{"cameras", cameras}, {"can_bus", can_bus}}).ok());
+  const auto dataset = Dataset::open(contract, source);
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  ASSERT_EQ(dataset->size(), 4U);
+  EXPECT_TRUE(dataset->holds_whole_inputs());
+  const auto sample = dataset->load(1);
+  ASSERT_TRUE(sample.ok());
+  EXPECT_EQ(sample->at("cameras").shape(), (Shape{6, 2}));
+  EXPECT_EQ(sample->at("cameras").data<float>()[0], 12.0F);
+  EXPECT_TRUE(identical(sample->at("can_bus"), Tensor::from<float>({1, 3}, {3, 4, 5})));
+
+  const auto reader = BatchReader::open(contract, *dataset, {.batch_size = 8});
+  ASSERT_TRUE(reader.ok()) << reader.error().str();
+  const auto batch = (*reader)->next();
+  ASSERT_TRUE(batch.ok() && *batch);
+  EXPECT_TRUE((*batch)->whole);
+  EXPECT_EQ((*batch)->items.size(), 1U);
+  EXPECT_EQ((*batch)->inputs.at("cameras").shape(), (Shape{6, 2}));
+
+  ASSERT_TRUE(write_npz(source.path, {{"cameras", cameras},
+                                      {"can_bus", Tensor::from<float>({4, 3}, std::vector<float>(12))}})
+                  .ok());
+  const auto refused = Dataset::open(contract, source);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message,
+              testing::HasSubstr("along a further axis before these, as the first input has it"));
 }
 
 TEST(Dataset, SubsetKeepsSharesAndOrderAndDependsOnlyOnTheSeed) {

@@ -129,7 +129,7 @@ Result<std::unique_ptr<OpenData>> OpenData::open(const DataArgs& args, const Mod
 }
 
 std::size_t OpenData::effective_batch(std::size_t batch_size) const {
-  if (contract_.sequence) return 1;
+  if (contract_.sequence || dataset_->holds_whole_inputs()) return 1;
   for (const InputSpec& input : contract_.inputs) {
     if (!input.shape.empty() && input.shape.front().fixed())
       return static_cast<std::size_t>(input.shape.front().size);

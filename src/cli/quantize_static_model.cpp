@@ -15,7 +15,7 @@
 namespace tarmac::cli {
 namespace {
 
-constexpr double kMeasured_s = 0.5;
+constexpr double kMeasured_s = 0.2;
 // Latencies of two runs of one model differ by this much.
 constexpr double kNoise = 1.02;
 

@@ -48,10 +48,11 @@ Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vect
 }
 
 Result<SampleSet> choose_samples(const Contract& contract, Dataset data) {
-  constexpr std::int64_t kMost = 64;
+  constexpr std::int64_t kMost = 32;
+  constexpr std::uint64_t kMostBytes = std::uint64_t{16} << 20U;
   data.choose(kMost, 0);
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data));
-  return take_samples(batches_of(*reader), kMost);
+  return take_samples(batches_of(*reader), kMost, kMostBytes);
 }
 
 }  // namespace tarmac

@@ -15,6 +15,7 @@
 #include "cli/quantize_static_model.h"
 #include "cli/rewrite_weights.h"
 #include "graph/model_io.h"
+#include "runtime/compile.h"
 
 namespace tarmac::cli {
 namespace {
@@ -60,11 +61,14 @@ Status check_usage(const QuantizeArgs& args) {
   return {};
 }
 
-/// How far the quantised model lies from the one it was made from, on the same data; made-up inputs where
-/// there is none.
-Status compare(const Model& before, const Model& after, const OpenData* data, Run& run) {
-  TARMAC_TRY(const auto reference, compile_reference(before, run.progress));
-  TARMAC_TRY(const auto quantized, compile_reference(after, run.progress));
+/// How far the quantised model lies from the one it was made from, both on the target, on the same data;
+/// made-up inputs where there is none.
+Status compare(const Model& before, const Model& after, const OpenData* data, Target& target,
+               const CompileOptions& options, Run& run) {
+  Model plain = clone_model(before);
+  Model rounded = clone_model(after);
+  TARMAC_TRY(const auto reference, compile_model(target, plain, options, run.progress));
+  TARMAC_TRY(const auto quantized, compile_model(target, rounded, options, run.progress));
   const bool ordered = data != nullptr && data->contract().sequence;
   Result<Comparison> compared = Comparison();
   run.progress.start("compare", 0);
@@ -82,9 +86,9 @@ Status compare(const Model& before, const Model& after, const OpenData* data, Ru
   run.progress.finish();
   if (!compared) return std::move(compared).error();
   const Comparison& comparison = *compared;
-  run.output.line(
-      "Against the float model on {} batches of {}:", comparison.empty() ? 0 : comparison.front().samples,
-      data != nullptr ? "the data" : "made-up inputs");
+  run.output.line("Against the float model on {}, {} batches of {}:", target.name(),
+                  comparison.empty() ? 0 : comparison.front().samples,
+                  data != nullptr ? "the data" : "made-up inputs");
   print(run.output, comparison);
   run.output.json()["comparison"] = to_json(comparison);
   return {};
@@ -115,21 +119,20 @@ Status quantize(const QuantizeArgs& args, Run& run) {
     run.output.json()["raise_opset"] = to_json(raised);
   }
   const Model before = clone_model(model);
+  Target* const target = targets.empty() ? nullptr : targets.front();
+  TARMAC_TRY(Target* const runs_on, target != nullptr ? Result<Target*>(target) : reference_target());
   if (args.mode == "static") {
-    Target* const target = targets.empty() ? nullptr : targets.front();
-    TARMAC_TRY(Target* const calibrate_on, target != nullptr ? Result<Target*>(target) : reference_target());
     TARMAC_CHECK_OK(quantize_static_model(model,
                                           {args.calibration, args.accuracy, args.drop, args.storage.bits,
-                                           data.get(), target, *calibrate_on, args.target.compile_options()},
+                                           data.get(), target, *runs_on, args.target.compile_options()},
                                           run));
     if (!args.calibration.shard.empty()) return {};
     if (args.storage.is_qoperator()) TARMAC_CHECK_OK(rewrite_format(model, run));
   } else {
-    TARMAC_TRY(Target* const target, targets.empty() ? reference_target() : Result<Target*>(targets.front()));
     TARMAC_CHECK_OK(rewrite_weights(
-        model, {args.storage, args.mode, data.get(), *target, args.target.compile_options()}, run));
+        model, {args.storage, args.mode, data.get(), *runs_on, args.target.compile_options()}, run));
   }
-  TARMAC_CHECK_OK(compare(before, model, data.get(), run));
+  TARMAC_CHECK_OK(compare(before, model, data.get(), *runs_on, args.target.compile_options(), run));
   if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
   TARMAC_CHECK_OK(save_model(model, args.output));
   run.output.json()["output"] = args.output;

@@ -19,6 +19,13 @@ bool named(const FusionRules::Names& names, const Node& node) {
   return node.domain.empty() && names.contains(node.op_type);
 }
 
+bool joins_batches(const Node& node) {
+  if (!node.is("Concat")) return false;
+  const auto rank = static_cast<std::int64_t>(rank_of(node.output(0)).value_or(0));
+  const std::int64_t axis = node.attribute_or<std::int64_t>("axis", 0);
+  return axis == 0 || axis + rank == 0;
+}
+
 /// Why a node with stored weights must stay in float; empty when it can be quantised.
 std::string weighted_obstacle(const Node& node) {
   const Tensor* weights = constant_of(node.input(1));
@@ -34,6 +41,9 @@ std::string weighted_obstacle(const Node& node) {
     return "a Gemm with alpha, beta or transA";
   }
   if (!is_float(node.input(0))) return "its input is not known to be float32";
+  const Node* producer = node.input(0)->producer();
+  if (node.is("MatMul") && producer != nullptr && joins_batches(*producer))
+    return "OpenVINO does not compile an INT8 product behind a Concat of batches";
   return {};
 }
 
@@ -42,6 +52,7 @@ std::vector<Value*> moved_inputs(const Node& node) {
   if (node.outputs().empty() || !is_float(node.output(0))) return {};
   std::vector<Value*> inputs;
   if (node.is("Concat")) {
+    if (joins_batches(node)) return {};
     inputs = node.inputs();
   } else if (node.input(0) != nullptr) {
     inputs = {node.input(0)};

@@ -156,6 +156,24 @@ TEST(FusionGroups, GiveWhatIsConcatenatedOneScale) {
   EXPECT_FLOAT_EQ(scale_of(graph, "x"), 1.0F / 255);
 }
 
+TEST(FusionGroups, DoNotRoundBeforeBatchesAreConcatenated) {
+  for (const char* axis : {"0", "-4"}) {
+    const Model graph =
+        graph_of(std::string("r = Relu (x) c = Concat <axis = ") + axis + "> (x, r) y = Conv (c, w)");
+    EXPECT_THAT(observed_values(graph, find_fusion_groups(graph, rules())), ElementsAre("c"));
+  }
+}
+
+TEST(FusionGroups, LeaveAProductBehindAConcatOfBatchesInFloat) {
+  Model graph =
+      model(R"(<ir_version: 8, opset_import: ["" : 17]> g (float[1,5,2] x, float[1,5,2] z) => (float y)
+    <float[2,2] w = {1, 2, 3, 4}> { c = Concat <axis = 0> (x, z) y = MatMul (c, w) })");
+  expect_ok(infer_shapes(graph));
+  const FusionGroups found = find_fusion_groups(graph, rules());
+  ASSERT_EQ(found.kept.size(), 1U);
+  EXPECT_THAT(found.kept[0].reason, testing::HasSubstr("Concat of batches"));
+}
+
 TEST(FusionGroups, LeaveFloatReadersTheFloatValues) {
   Model graph = graph_of("r = Relu (x) y = Conv (r, w) z = Exp (r)", "float y, float z");
   expect_ok(quantize_static(graph, find_fusion_groups(graph, rules()), {{"r", range(0, 2)}}));

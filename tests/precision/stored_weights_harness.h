@@ -74,7 +74,8 @@ inline std::multiset<std::string> kernels(const Model& what, const Tensors& inpu
   for (const auto& [name, tensor] : inputs) expect_ok(context->set_input(name, tensor));
   expect_ok(context->run());
   std::multiset<std::string> found;
-  for (const NodeTime& time : expect_ok(context->profile())) found.insert(time.kernel.substr(0, time.kernel.find(' ')));
+  for (const NodeTime& time : expect_ok(context->profile()))
+    found.insert(time.kernel.substr(0, time.kernel.find(' ')));
   return found;
 }
 

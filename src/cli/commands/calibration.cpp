@@ -41,7 +41,7 @@ Status merge_files(const CalibrationCommandArgs& args, Run& run) {
 Status export_file(const CalibrationCommandArgs& args, Run& run) {
   TARMAC_TRY(const CalibrationRecord record, read_calibration(args.files.front()));
   const ClippingOptions clipping = args.calibration.clipping();
-  CalibrationNeeds needs{record.model_digest, record.data_digest,       record.preprocessing_digest,
+  CalibrationNeeds needs{record.model_digest, record.data_digest,      record.preprocessing_digest,
                          clipping.method,     ObserverOptions().decay, {}};
   if (auto fits = check_fit(record, needs); !fits)
     return make_error(fits.error().code, fits.error().message, {}, args.files.front());

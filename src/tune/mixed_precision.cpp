@@ -64,20 +64,19 @@ class Search {
     all.drop = scores.plain - scores.other;
     TARMAC_CHECK_OK(describe(all.model));
     result_.searched = !inside(all);
-    Candidate chosen;
+    std::optional<Candidate> mixed;
     if (result_.searched) {
       TARMAC_CHECK_OK(rank(all.model));
       order_ = keep_order(result_.rows);
-      TARMAC_TRY(chosen, search());
-      if (!inside(chosen)) {
+      TARMAC_TRY(mixed, search());
+      if (!inside(*mixed)) {
         // What costs much latency came last; by noise alone it may come in time.
         order_ = noise_order(result_.rows);
         TARMAC_TRY(Candidate other, search());
-        if (other.drop < chosen.drop) chosen = std::move(other);
+        if (other.drop < mixed->drop) mixed = std::move(other);
       }
-    } else {
-      chosen = std::move(all);
     }
+    Candidate& chosen = mixed ? *mixed : all;
     say_forms(chosen.report);
     TARMAC_CHECK_OK(judge(chosen, all));
     put_culprits_first(result_.rows);

@@ -16,7 +16,6 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 /// The scene's contract with these sections behind it.
 std::string contract(const Scene& scene, const std::string& more) {

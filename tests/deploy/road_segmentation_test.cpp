@@ -60,5 +60,30 @@ TEST_F(RoadSegmentation, LosesFivePointsWhereChannelsStayAsTheyAre) {
     EXPECT_LT(found["int8 " + target.name], found["fp32 " + target.name] - 0.05) << target.name;
 }
 
+TEST_F(RoadSegmentation, KeepsGroupsInFloatUntilTheBudgetHolds) {
+  contract_.precision.equalize = false;
+  contract_.precision.bias_correction = false;
+  contract_.precision.max_drop = 0.02;
+  contract_.targets.resize(1);
+  const TemporaryFolder folder;
+  DeployOptions options;
+  options.output_folder = folder / "out";
+  options.timing_s = 0.05;
+  const DeployOutcome outcome = expect_ok(deploy(contract_, options, no_progress()));
+  std::map<std::string, double> found;
+  for (const report::RunResult& run : outcome.report.runs) found[run.variant] = run.accuracy->value;
+  ASSERT_TRUE(found.contains("int8")) << testing::PrintToString(outcome.report.notes);
+  EXPECT_GE(found["int8"], found["fp32"] - 0.02);
+  std::size_t in_float = 0;
+  std::size_t in_int8 = 0;
+  for (const report::NodePrecision& row : outcome.report.precision) {
+    EXPECT_EQ(row.target, contract_.targets.front().name);
+    (row.precision == "int8" ? in_int8 : in_float) += 1;
+    EXPECT_TRUE(!row.sensitivity || row.snr_db) << row.node;
+  }
+  EXPECT_GT(in_float, 0U);
+  EXPECT_GT(in_int8, 0U);
+}
+
 }  // namespace
 }  // namespace tarmac::test

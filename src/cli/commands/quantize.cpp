@@ -144,16 +144,15 @@ Status quantize(const QuantizeArgs& args, Run& run) {
 
 void add_quantize(Commands& commands) {
   const auto args = std::make_shared<QuantizeArgs>();
-  CLI::App& command =
-      commands.add("quantize", "Optimise a model and store it in INT8 with Q/DQ nodes that every engine runs",
-                   {"tarmac quantize model.onnx -o int8.onnx --mode static --data calibration/ --contract "
-                    "deploy.yaml --samples 300",
-                    "tarmac quantize model.onnx -o int8.onnx --mode static --data samples.npz",
-                    "tarmac quantize model.onnx -o small.onnx --mode weight-only",
-                    "tarmac quantize model.onnx -o small.onnx --mode weight-only --bits 4 --block 128 --data "
-                    "samples.npz",
-                    "tarmac quantize model.onnx -o int8.onnx --mode dynamic --target onnxruntime"},
-                   [args](Run& run) { return quantize(*args, run); });
+  CLI::App& command = commands.add(
+      "quantize", "Optimise a model and store it in INT8 with Q/DQ nodes that every engine runs",
+      {"tarmac quantize model.onnx -o int8.onnx --mode static --contract deploy.yaml",
+       "tarmac quantize model.onnx -o int8.onnx --mode static --data samples.npz",
+       "tarmac quantize model.onnx -o int8.onnx --mode static --contract deploy.yaml --max-drop 1%",
+       "tarmac quantize model.onnx -o small.onnx --mode weight-only",
+       "tarmac quantize model.onnx -o small.onnx --mode weight-only --bits 4 --data x.npz",
+       "tarmac quantize model.onnx -o int8.onnx --mode dynamic --target onnxruntime"},
+      [args](Run& run) { return quantize(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
   command.add_option("-o,--output", args->output, "File for the quantised model")->type_name("FILE");
   command

@@ -112,8 +112,10 @@ Status quantize_static_model(Model& model, const StaticJob& job, Run& run) {
   SampleSet samples;
   if (job.data != nullptr) {
     TARMAC_TRY(samples, choose_samples(job.data->contract(), job.data->dataset()));
+    run.progress.start("equalise channels", 0);
     TARMAC_TRY(const AccuracyReport prepared,
                prepare_for_int8(model, rules, job.calibrate_on, accuracy, options, samples, run.progress));
+    run.progress.finish();
     say(prepared, "equalisation", run);
   }
   const FusionGroups groups = find_fusion_groups(model, rules);
@@ -127,8 +129,10 @@ Status quantize_static_model(Model& model, const StaticJob& job, Run& run) {
   for (const auto& [name, range] : ranges) json[name] = {range.min, range.max};
   const Model equalised = clone_model(model);
   if (job.data != nullptr) {
+    run.progress.start("adapt weights and biases", 0);
     TARMAC_TRY(const AccuracyReport adapted, adapt_for_int8(model, groups, ranges, job.calibrate_on, accuracy,
                                                             options, samples, run.progress));
+    run.progress.finish();
     say(adapted, "adaptation", run);
   }
   if (job.drop.given()) {

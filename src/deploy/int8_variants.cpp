@@ -59,9 +59,11 @@ class Maker {
   Result<std::vector<Variant>> run() {
     if (spec_.max_drop) name_nodes(model_);
     TARMAC_TRY(samples_, choose_samples(job_.contract, job_.calibration));
+    progress_.start("equalise channels", 0);
     TARMAC_TRY(const AccuracyReport prepared,
                prepare_for_int8(model_, common_fusion_rules(job_.targets), *job_.targets.front(), accuracy_,
                                 options_, samples_, progress_));
+    progress_.finish();
     note(prepared, "equalisation", report_);
     std::vector<FusionGroups> groups;
     for (const Target* target : job_.targets)
@@ -107,8 +109,10 @@ class Maker {
 
   Result<std::optional<Variant>> quantize(Target& target, const FusionGroups& groups) {
     Model adapted = clone_model(model_);
+    progress_.start("adapt to INT8 on " + target.name(), 0);
     TARMAC_TRY(const AccuracyReport done,
                adapt_for_int8(adapted, groups, ranges_, target, accuracy_, options_, samples_, progress_));
+    progress_.finish();
     note(done, target.name(), report_);
     Variant variant{"int8", std::move(adapted), &target};
     if (spec_.max_drop) {

@@ -1,6 +1,13 @@
 # Every dependency under one stable target name; build/deps.cmake (written by `./dev deps`) says where the private ones lie.
 
 set(TARMAC_DEPS_FILE ${CMAKE_SOURCE_DIR}/build/deps.cmake)
+if(SKBUILD)
+  # pip install: what pip set for its own child processes is not for those of ./dev.
+  execute_process(COMMAND ${CMAKE_COMMAND} -E env --unset=PYTHONPATH ${CMAKE_SOURCE_DIR}/dev deps RESULT_VARIABLE deps_failed)
+  if(deps_failed)
+    message(FATAL_ERROR "./dev deps failed, which installs what the build needs. Run it by hand, then pip install again.")
+  endif()
+endif()
 if(NOT EXISTS ${TARMAC_DEPS_FILE})
   message(FATAL_ERROR "Dependencies are not installed: found no ${TARMAC_DEPS_FILE}. Run ./dev deps and configure again.")
 endif()

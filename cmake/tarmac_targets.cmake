@@ -36,8 +36,16 @@ function(tarmac_program name)
   target_link_libraries(${name} PRIVATE ${deps})
 endfunction()
 
+function(tarmac_label target label)
+  if(NOT TARGET tests_${label})
+    add_custom_target(tests_${label})
+  endif()
+  add_dependencies(tests_${label} ${target})
+endfunction()
+
 # tarmac_test(sha256_test SOURCES sha256_test.cpp DEPS base [LABELS slow] [TIMEOUT seconds]) registers every TEST in it with
-# ctest. Labels: `unit` (the default; also run under sanitizers), `slow`, `conformance`.
+# ctest. Labels: `unit` (the default; the ones that run under sanitizers), `slow`, `conformance`, or `both`: under sanitizers, and
+# without them what can only be seen so. The target tests_LABEL builds all that a label runs.
 function(tarmac_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT name MATCHES "_test$")
@@ -51,6 +59,7 @@ function(tarmac_test name)
   endif()
   tarmac_resolve(deps ${ARG_DEPS})
   add_executable(${name} ${ARG_SOURCES})
+  tarmac_label(${name} ${ARG_LABELS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE TARMAC_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TARMAC_BINARY_DIR="${CMAKE_BINARY_DIR}")

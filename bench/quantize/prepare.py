@@ -49,16 +49,21 @@ def write_variants(sources, folder):
             cv2.imwrite(str(folder / f"{source.stem}_{i:02}.png"), np.clip(part, 0, 255).astype(np.uint8))
 
 
-def package_pictures(folder):
-    """Photographs of streets, people and buildings out of two packages; the second one only unpacked, for its needs are large."""
-    import sklearn.datasets
+def street_pictures(folder):
+    """Two photographs out of a package that is only unpacked, for its needs are large."""
     subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", folder,
                     "ultralytics==8.4.190"], check=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         for name in ("bus", "zidane"):
             (folder / f"{name}.jpg").write_bytes(wheel.read(f"ultralytics/assets/{name}.jpg"))
+    return [folder / "bus.jpg", folder / "zidane.jpg"]
+
+
+def package_pictures(folder):
+    """Photographs of streets, people and buildings out of two packages."""
+    import sklearn.datasets
     images = pathlib.Path(sklearn.datasets.__file__).parent / "images"
-    return [*sorted(images.glob("*.jpg")), folder / "bus.jpg", folder / "zidane.jpg"]
+    return [*sorted(images.glob("*.jpg")), *street_pictures(folder)]
 
 
 def main():

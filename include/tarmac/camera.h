@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 
 namespace tarmac {
 
@@ -16,6 +18,17 @@ enum class PixelFormat {
   kBgr,   ///< B G R a pixel.
   kNv12,  ///< A plane of Y, then one of half the rows with U V for each 2 x 2 pixels. Even height and width.
   kYuyv,  ///< Y U Y V for each two pixels of a row. Even width.
+};
+
+/// One frame as it lies in memory, borrowed. Row y of a plane begins at its pointer + y * its row_bytes.
+struct CameraFrame {
+  PixelFormat format = PixelFormat::kBgr;
+  int height = 0;
+  int width = 0;
+  const std::uint8_t* data = nullptr;  ///< The pixels, or the plane of Y.
+  std::size_t row_bytes = 0;
+  const std::uint8_t* chroma = nullptr;  ///< NV12: the plane of U V.
+  std::size_t chroma_row_bytes = 0;
 };
 
 /// Which luma weights Y U V have: ITU-R BT.601 (0.299 R, 0.114 B) or BT.709 (0.2126 R, 0.0722 B).

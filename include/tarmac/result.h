@@ -26,6 +26,7 @@ enum class ErrorCode {
   kUnavailable,  ///< A library or device is missing on this machine: install it or choose another target.
                  ///< Exit 3.
   kAcceptance,   ///< Everything ran, but the contract's acceptance is not met. Exit 5.
+  kDeadline,     ///< The result would have come too late: drop the frame. Exit 5.
   kCancelled,    ///< The user interrupted. Exit 130.
   kInternal,     ///< A bug of ours or of an engine: please report. Exit 1.
 };

@@ -37,10 +37,12 @@ run_ctest() { # PRESET [CTEST OPTION…]
   fi
 }
 
-# All of it: release and sanitizer builds, every test in release, the unit tests under the sanitizers. One preset: all its tests.
+# Without a preset: the unit tests under the sanitizers, the others (engines over thousands of cases, large models, the installed
+# package) as they are shipped, then the Python package. With one: all its tests.
 run_tests() { # [PRESET] [CTEST OPTION…]
-  local passed=0 failed=0 skipped=0 presets=(release dev) preset
-  case ${1:-} in release | dev | tsan | cuda) presets=("$1") && shift ;; esac
+  local passed=0 failed=0 skipped=0 presets=(release dev) preset everything=1
+  local targets=(tarmac tests_slow tests_conformance tests_both) labels='^(slow|conformance|both)$'
+  case ${1:-} in release | dev | tsan | cuda) presets=("$1") targets=() labels=. everything=0 && shift ;; esac
   # Where the tests look for the conformance cases.
   TARMAC_CASES=$CACHE/onnx-cases-$(pinned case onnx)
   export TARMAC_CACHE=$CACHE TARMAC_CASES
@@ -48,18 +50,19 @@ run_tests() { # [PRESET] [CTEST OPTION…]
   with_cache_lock conformance_cases
   with_cache_lock demo_data # the examples are tested on their pictures
   with_cache_lock road_data
+  with_cache_lock basics_data
   for preset in "${presets[@]}"; do
     step "build, $preset"
+    if [[ $preset == dev || $preset == tsan ]]; then targets=(tests_unit tests_both) labels='^(unit|both)$'; fi
     # A process of its own: inside a condition this shell would ignore a failing step.
-    if ! "$ROOT/dev" build "$preset"; then
+    if "$ROOT/dev" build "$preset" "${targets[@]}"; then
+      run_ctest "$preset" -L "$labels" "$@"
+    else
       say "the $preset build failed"
       failed=$((failed + 1))
-    elif [[ $preset == dev || $preset == tsan ]]; then
-      run_ctest "$preset" -L '^unit$' "$@"
-    else
-      run_ctest "$preset" "$@"
     fi
   done
+  ((!everything)) || run_python_tests
   echo "$passed passed, $failed failed$( ((skipped)) && echo ", $skipped skipped")"
   ((failed == 0))
 }
@@ -81,24 +84,73 @@ demo_data() {
   make_dir "$data" fill_demo_data
 }
 
-fill_road_data() { # TMP
-  "$(python_dir case)/bin/python" -B examples/road_segmentation/generate.py "$1"
+fill_drawn_data() { # SCRIPT TMP
+  "$(python_dir case)/bin/python" -B "$@"
+}
+
+drawn_data() { # NAME SCRIPT WHAT: build/demo/data/NAME
+  local data=$ROOT/build/demo/data/$1
+  [[ ! -d $data ]] || return 0
+  make_python case "Python packages for drawn data (numpy; 40 MB download)"
+  step "about to draw $3 in $data"
+  mkdir -p "$(dirname "$data")"
+  make_dir "$data" fill_drawn_data "$2"
 }
 
 # The generated pictures of the second example: build/demo/data/road_segmentation/{calibration,test,test_masks}.
-road_data() {
-  local data=$ROOT/build/demo/data/road_segmentation
+road_data() { drawn_data road_segmentation examples/road_segmentation/generate.py "700 road pictures (a minute)"; }
+
+# The features and tokens of the basic examples: build/demo/data/basics/{bev,bev_test,tokens}.
+basics_data() { drawn_data basics examples/basics/draw.py "features (300 MB)"; }
+
+fill_bevformer_data() { # TMP
+  local python
+  python=$(python_dir case)/bin/python
+  "$python" -B examples/bevformer/make_data.py "$1" --name calibration --scenes 2 --frames 8
+  "$python" -B examples/bevformer/make_data.py "$1" --name evaluation --scenes 2 --frames 10
+}
+
+# The scenes of the BEVFormer: build/demo/data/bevformer/{calibration,evaluation}.npz.
+bevformer_data() {
+  local data=$ROOT/build/demo/data/bevformer
   [[ ! -d $data ]] || return 0
-  make_python case "Python packages for the road pictures (numpy; 40 MB download)"
-  step "about to draw 700 road pictures in $data (a minute)"
+  make_python case "Python packages for drawn data (numpy; 40 MB download)"
+  step "about to draw 36 frames of six cameras in $data"
   mkdir -p "$(dirname "$data")"
-  make_dir "$data" fill_road_data
+  make_dir "$data" fill_bevformer_data
+}
+
+# Deploys, then draws a scene; the first failure's status is the demo's.
+demo_bevformer() { # [ARG…]
+  local out=$ROOT/build/demo/bevformer rc=0
+  with_cache_lock bevformer_data
+  build/release/bin/tarmac deploy examples/bevformer/deploy.yaml -o "$out" "$@" || rc=$?
+  ((rc == 0 || rc == 5)) || return "$rc" # 5: plans are there, but a limit is not met
+  build/release/bin/tarmac run "$out/bevformer.openvino.plan" --data "$ROOT/build/demo/data/bevformer/evaluation.npz" \
+    --frames 10 --draw --output-dir "$out/pictures" || return
+  return "$rc"
+}
+
+# The basic examples: scripts that call the program, and scripts that call the Python package.
+demo_basics() { # [ARG…]
+  with_cache_lock demo_data
+  with_cache_lock basics_data
+  [[ -x $ROOT/build/python/venv/bin/python ]] || "$ROOT/dev" wheel
+  examples/basics/run "$@"
 }
 
 demo() { # [EXAMPLE] [ARG…]
   local example=traffic_light
-  case ${1:-} in traffic_light | road_segmentation) example=$1 && shift ;; esac
+  case ${1:-} in traffic_light | road_segmentation | basics | bevformer) example=$1 && shift ;; esac
   build release tarmac
+  if [[ $example == basics ]]; then
+    demo_basics "$@"
+    return
+  fi
+  if [[ $example == bevformer ]]; then
+    demo_bevformer "$@"
+    return
+  fi
   if [[ $example == traffic_light ]]; then with_cache_lock demo_data; else with_cache_lock road_data; fi
   build/release/bin/tarmac deploy "examples/$example/deploy.yaml" -o "build/demo/$example" "$@"
 }
@@ -124,7 +176,7 @@ bench() { # [NAME [ARG…]]
   fi
   [[ -x $ROOT/bench/$name/run ]] || die "no benchmark '$name'; there is: ${available:-none}"
   shift
-  build release tarmac ops_bench
+  build release tarmac ops_bench runtime_bench bevformer_frame
   local python peers models own=bench/$name/requirements.txt
   python=$CACHE/bench-python-$({ cat bench/requirements.txt && python3 --version; } | short_hash)
   models=$CACHE/bench-models-$(cat bench/requirements.txt bench/models/*.py | short_hash)

@@ -5,6 +5,7 @@
 CACHE=${TARMAC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tarmac}
 LOCK=$ROOT/cmake/dependencies.lock
 JOBS=${TARMAC_JOBS:-$(nproc)}
+export ORT_DISABLE_TELEMETRY=1 # of the peers in Python too; it would run beside what is measured
 
 say() { printf '%s\n' "$*" >&2; }
 step() { say "==> $*"; }

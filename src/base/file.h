@@ -41,9 +41,12 @@ class MappedFile {
 void release_pages(std::span<const std::byte> bytes);
 
 /// Writes to a temporary name beside `path`; commit() syncs and renames, so that readers see the old or the
-/// new file, never a part. Without commit() the destructor removes what was written.
+/// new file, never a part. Without commit() the destructor removes what was written; what a killed writer
+/// left is removed by the next one of the same path. A lock on the file says that its writer lives, also to
+/// other machines that share the folder, where its file system shares locks.
 class AtomicFile {
  public:
+  /// Errors: kNotFound (no such folder), kIo.
   static Result<AtomicFile> create(const std::filesystem::path& path);
 
   AtomicFile(AtomicFile&& other) noexcept;

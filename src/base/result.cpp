@@ -26,6 +26,8 @@ const char* to_string(ErrorCode code) {
       return "unavailable";
     case ErrorCode::kAcceptance:
       return "acceptance";
+    case ErrorCode::kDeadline:
+      return "deadline";
     case ErrorCode::kCancelled:
       return "cancelled";
     case ErrorCode::kInternal:
@@ -50,6 +52,7 @@ int exit_code(ErrorCode code) {
     case ErrorCode::kMismatch:
       return 4;
     case ErrorCode::kAcceptance:
+    case ErrorCode::kDeadline:
       return 5;
     case ErrorCode::kCancelled:
       return 130;

@@ -68,6 +68,7 @@ struct CommandInfo {
 CommandInfo describe(const CLI::App& app) {
   CommandInfo command{app.get_name(), app.get_description(), {}, {}};
   for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // hidden: for this program's own use
     OptionInfo info = describe(*option);
     (info.names.empty() ? command.positionals : command.options).push_back(std::move(info));
   }

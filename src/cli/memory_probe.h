@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "base/progress.h"
 #include "tarmac/result.h"
 
 namespace tarmac::cli {
 
 /// Runs this program's own `bench PLAN --json` and takes the peak resident bytes from its answer. Errors:
-/// kInternal when the child fails or answers otherwise.
-Result<std::uint64_t> measure_plan_memory(const std::filesystem::path& plan);
+/// kInternal when the child fails or answers otherwise; kCancelled.
+Result<std::uint64_t> measure_plan_memory(const std::filesystem::path& plan, const Progress& progress);
 
 }  // namespace tarmac::cli

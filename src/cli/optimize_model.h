@@ -1,43 +1,13 @@
-// What optimize, quantize and compile do first.
+// What people are told of optimising.
 #pragma once
 
-#include <optional>
-#include <vector>
-
 #include "cli/output.h"
-#include "passes/pass_manager.h"
-#include "targets/evaluator.h"
-#include "targets/operator_support.h"
-#include "targets/target.h"
+#include "deploy/optimize_model.h"
+#include "report/model_json.h"
 
 namespace tarmac::cli {
 
-/// Options with what optimize() needs of the engines, kept alive.
-class EngineOptions {
- public:
-  /// `targets` shall run the result; none: every one that is available.
-  EngineOptions(OptimizeOptions options, std::vector<Target*> targets);
-  EngineOptions(const EngineOptions&) = delete;
-  EngineOptions& operator=(const EngineOptions&) = delete;
-  [[nodiscard]] const OptimizeOptions& options() const { return options_; }
-
- private:
-  TargetSupport support_;
-  std::optional<TargetEvaluator> evaluator_;
-  OptimizeOptions options_;
-};
-
-/// optimize() for `targets` (none: every one that is available), with constants folded by the reference
-/// engine; without an engine nothing is folded, and a warning says so.
-Result<OptimizeReport> optimize_model(Model& model, OptimizeOptions options, std::vector<Target*> targets,
-                                      Progress& progress);
-
-/// Puts driving operators back after a conversion that works on their definitions (precision/convert.h): the
-/// passes lift_*, so far as `options` wants them, and what cleans up after them.
-Status lift_again(Model& model, OptimizeOptions options, std::vector<Target*> targets, Progress& progress);
-
 /// "12 → 7 nodes" and one row a pass that did something.
 void print(Output& output, const OptimizeReport& report);
-Json to_json(const OptimizeReport& report);
 
 }  // namespace tarmac::cli

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 #include <map>
 
 #include "cli/args/fraction.h"
 #include "cli/compare.h"
 #include "precision/convert.h"
+#include "report/model_json.h"
+#include "verify/reference_engine.h"
 
 namespace tarmac::cli {
 namespace {
@@ -50,21 +51,6 @@ Result<Samples> open_samples(const DataArgs& args, const Model& model) {
   return samples;
 }
 
-Json to_json(const ValueStats& stats) {
-  const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
-  return {{"min", number(stats.min)},
-          {"max", number(stats.max)},
-          {"max_abs", number(stats.max_abs)},
-          {"min_abs", number(stats.min_abs)},
-          {"count", stats.count},
-          {"become_infinite", stats.infinities},
-          {"become_nan", stats.nans},
-          {"become_zero", stats.zeros},
-          {"subnormal", stats.subnormals},
-          {"max_error", number(stats.max_error)},
-          {"snr_db", number(stats.snr_db())}};
-}
-
 Json types_of(const std::vector<Value*>& values) {
   Json types = Json::object();
   for (const Value* value : values) types[value->name()] = to_string(value->type);
@@ -96,33 +82,17 @@ void report(const PrecisionReport& report, const Samples& samples, const Model& 
   Output& out = run.output;
   Json& json = out.json()["precision"];
   const char* type = to_string(report.type);
-  json = {{"type", type},
-          {"data", samples.from},
-          {"real_data", samples.data != nullptr},
-          {"samples", report.samples},
-          {"rounds", report.rounds},
-          {"nodes_16_bit", report.nodes_16_bit},
-          {"nodes_float32", report.nodes_float32},
-          {"casts", report.casts},
-          {"weight_bytes_before", report.weight_bytes_before},
-          {"weight_bytes_after", report.weight_bytes_after},
-          {"everything_float32", report.everything_float32},
-          {"proven", report.proven},
-          {"kept", Json::array()},
-          {"outputs", Json::object()},
-          {"input_types", types_of(model.graph->inputs())},
-          {"output_types", types_of(model.graph->outputs())}};
+  json = to_json(report);
+  json["data"] = samples.from;
+  json["real_data"] = samples.data != nullptr;
+  json["input_types"] = types_of(model.graph->inputs());
+  json["output_types"] = types_of(model.graph->outputs());
   out.line("Precision: {} nodes in {}, {} in float32, {} casts; weights: {} before, {} after",
            report.nodes_16_bit, type, report.nodes_float32, report.casts,
            format_bytes(report.weight_bytes_before), format_bytes(report.weight_bytes_after));
   out.line(
       "Ranges from {}{}", samples.from,
       samples.data != nullptr ? "" : ": no data was given, so they say little; give --data or --contract");
-  for (const KeptInFloat32& node : report.kept) {
-    Json entry = {{"node", node.node}, {"operator", node.op_type}, {"reason", node.reason}};
-    if (node.stats) entry["figures"] = to_json(*node.stats);
-    json["kept"].push_back(std::move(entry));
-  }
   print_kept(report.kept, out);
   if (report.everything_float32) out.line("Every node stays in float32, for these reasons");
   out.line("With every node rounded to its type, against float32:");
@@ -135,10 +105,6 @@ void report(const PrecisionReport& report, const Samples& samples, const Model& 
     outputs.add({output.name, to_string(model.graph->find(output.name)->type),
                  fmt::format("{:.3g} %", 100 * output.max_rel), fmt::format("{:.1f} dB", output.snr_db),
                  format_count(output.broken)});
-    json["outputs"][output.name] = {
-        {"max_rel", output.max_rel},
-        {"snr_db", std::isfinite(output.snr_db) ? Json(output.snr_db) : Json(nullptr)},
-        {"nan_or_infinity", output.broken}};
   }
   outputs.print(out);
   if (!report.proven) out.line("  the model draws random numbers: its result was planned, not compared");

@@ -1,26 +1,19 @@
 #include "cli/progress_bar.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
 #include "cli/interrupt.h"
+#include "cli/terminal.h"
 
 namespace tarmac::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kRedrawInterval{100};
 constexpr std::size_t kBarColumns = 24;
-constexpr std::size_t kDefaultColumns = 80;
-
-std::size_t terminal_columns() {
-  struct winsize size {};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kDefaultColumns;
-  return size.ws_col;
-}
 
 std::string duration_text(double seconds) {
   const auto whole = static_cast<std::int64_t>(seconds);
@@ -32,19 +25,22 @@ std::string duration_text(double seconds) {
 }  // namespace
 
 std::string progress_line(std::string_view task, std::uint64_t done, std::uint64_t total, double elapsed_s,
-                          std::size_t width) {
+                          std::size_t width, std::optional<double> left_s) {
   std::string line = fmt::format("{} {}", task, done);
   if (total > 0) {
-    done = std::min(done, total);
-    const auto filled = static_cast<std::size_t>(kBarColumns * done / total);
+    const std::uint64_t shown = std::min(done, total);
+    const auto filled = static_cast<std::size_t>(kBarColumns * shown / total);
     line = fmt::format("{} [{}{}] {}/{}", task, std::string(filled, '#'),
-                       std::string(kBarColumns - filled, ' '), done, total);
+                       std::string(kBarColumns - filled, ' '), shown, total);
   }
   line += fmt::format("  {}", duration_text(elapsed_s));
-  if (done > 0 && total > done) {
+  if (left_s) {
+    line += fmt::format(", about {} left", duration_text(std::max(1.0, *left_s)));
+  } else if (done > 0 && total > done) {
     line += fmt::format(", {} left", duration_text(elapsed_s * static_cast<double>(total - done) /
                                                    static_cast<double>(done)));
   }
+  if (done > 0 && elapsed_s >= 1) line += fmt::format(", {:.3g}/s", static_cast<double>(done) / elapsed_s);
   if (line.size() > width) line.resize(width);
   return line;
 }
@@ -57,6 +53,7 @@ void ProgressBar::start(std::string_view task, std::uint64_t total) {
   task_ = task;
   total_ = total;
   done_ = 0;
+  expected_end_.reset();
   begin_ = Clock::now();
   draw(begin_);
 }
@@ -76,6 +73,15 @@ void ProgressBar::finish() {
   task_.clear();
 }
 
+void ProgressBar::forecast(double seconds_left) {
+  if (!visible_) return;
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  expected_end_ =
+      now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds_left));
+  if (!task_.empty()) draw(now);
+}
+
 void ProgressBar::wipe() {
   if (!visible_) return;
   const std::lock_guard lock(mutex_);
@@ -87,7 +93,10 @@ bool ProgressBar::cancelled() const { return interrupted(); }
 void ProgressBar::draw(Clock::time_point now) {
   const double elapsed_s = std::chrono::duration<double>(now - begin_).count();
   // One column less than there is: a full line would wrap on some terminals.
-  const std::string line = progress_line(task_, done_, total_, elapsed_s, terminal_columns() - 1);
+  std::optional<double> left_s;
+  if (expected_end_) left_s = std::chrono::duration<double>(*expected_end_ - now).count();
+  const std::string line =
+      progress_line(task_, done_, total_, elapsed_s, terminal_columns(STDERR_FILENO) - 1, left_s);
   fmt::print(stderr, "\r\x1b[2K{}", line);
   std::fflush(stderr);
   drawn_ = true;

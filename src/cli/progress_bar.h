@@ -3,13 +3,14 @@
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/progress.h"
 
 namespace tarmac::cli {
 
-/// Draws "calibrate [#####     ] 120/300  elapsed 4 s, 6 s left" at most ten times a second, and wipes it
+/// Draws "calibrate [#####     ] 120/300  4 s, 6 s left, 30/s" at most ten times a second, and wipes it
 /// when the task ends. Always answers cancelled() from interrupted(). Safe from several threads.
 class ProgressBar final : public Progress {
  public:
@@ -20,6 +21,8 @@ class ProgressBar final : public Progress {
   void start(std::string_view task, std::uint64_t total) override;
   void advance(std::uint64_t steps) override;
   void finish() override;
+  /// How long the task will still take, where that is known better than steps tell. Forgotten at start().
+  void forecast(double seconds_left);
   [[nodiscard]] bool cancelled() const override;
 
   /// Removes the drawn line, so that other text can be printed; the next advance() draws again.
@@ -38,10 +41,12 @@ class ProgressBar final : public Progress {
   std::uint64_t done_ = 0;
   Clock::time_point begin_;
   Clock::time_point last_drawn_;
+  std::optional<Clock::time_point> expected_end_;
 };
 
-/// The line without control sequences, at most `width` columns. Exposed for its test.
+/// The line without control sequences, at most `width` columns; `left_s` takes the place of what the steps
+/// tell. Exposed for its test.
 std::string progress_line(std::string_view task, std::uint64_t done, std::uint64_t total, double elapsed_s,
-                          std::size_t width);
+                          std::size_t width, std::optional<double> left_s = {});
 
 }  // namespace tarmac::cli

@@ -111,7 +111,8 @@ Status quantize_static_model(Model& model, const StaticJob& job, Run& run) {
 
   SampleSet samples;
   if (job.data != nullptr) {
-    TARMAC_TRY(samples, choose_samples(job.data->contract(), job.data->dataset()));
+    TARMAC_TRY(samples, choose_samples(job.data->contract(), job.data->dataset(), model, job.calibrate_on,
+                                       run.progress));
     run.progress.start("equalise channels", 0);
     TARMAC_TRY(const AccuracyReport prepared,
                prepare_for_int8(model, rules, job.calibrate_on, accuracy, options, samples, run.progress));

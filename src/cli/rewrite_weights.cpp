@@ -37,7 +37,7 @@ void print_rows(const std::vector<RewrittenNode>& nodes, const std::string& key,
 }
 
 Result<ActivationProfiles> look_at_activations(const Model& model, const RewriteJob& job, Run& run) {
-  TARMAC_TRY(const CalibrationSource batches, job.data->calibration_batches(kBatch));
+  TARMAC_TRY(const CalibrationSource batches, job.data->complete_batches(kBatch));
   run.progress.start("look at activations", job.data->batch_count(kBatch));
   auto profiles = profile_activations(model, activations_of_products(model), job.target, job.options, batches,
                                       run.progress);
@@ -49,6 +49,7 @@ Result<std::vector<RewrittenNode>> rewrite(Model& model, const RewriteJob& job, 
   if (job.mode == "dynamic") {
     DynamicOptions options;
     options.weight_bits = sums_int8_exactly(cpu_features()) ? 8 : 7;
+    options.convolutions = job.allow_slower;
     return quantize_dynamic(model, options);
   }
   WeightOptions options;

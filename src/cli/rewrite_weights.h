@@ -14,6 +14,7 @@ struct RewriteJob {
   const OpenData* data;     ///< may be null
   Target& target;           ///< on which activations are looked at
   CompileOptions options;
+  bool allow_slower = false;  ///< dynamic: convolutions too
 };
 
 /// Rewrites the model, and says on `run` what became of each node.

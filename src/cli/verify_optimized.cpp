@@ -5,6 +5,8 @@
 #include "cli/args/shape_args.h"
 #include "cli/compare.h"
 #include "cli/optimize_model.h"
+#include "deploy/optimize_model.h"
+#include "report/model_json.h"
 #include "verify/corners.h"
 #include "verify/equivalence.h"
 #include "verify/find_culprit.h"
@@ -50,45 +52,6 @@ void print(Output& output, const EquivalenceReport& report) {
   if (report.corners_left_out > 0)
     output.line("  {} further combinations of sizes were left out (at most {} are run)",
                 report.corners_left_out, kMaxCorners);
-}
-
-Json to_json(const EquivalenceReport& report) {
-  Json corners = Json::array();
-  for (const ComparedCorner& corner : report.corners) {
-    Json outputs = Json::array();
-    for (const ComparedOutput& output : corner.outputs) {
-      outputs.push_back({{"output", output.output},
-                         {"dtype", tarmac::to_string(output.dtype)},
-                         {"max_rel", output.metrics.max_rel},
-                         {"max_abs", output.metrics.max_abs},
-                         {"nan_mismatches", output.metrics.nan_mismatches},
-                         {"infinity_mismatches", output.metrics.infinity_mismatches},
-                         {"limit", output.limit},
-                         {"random", output.random},
-                         {"only_nan", output.only_nan},
-                         {"passed", output.passed}});
-    }
-    corners.push_back({{"shapes", corner.shapes},
-                       {"data", corner.data},
-                       {"runs", corner.runs},
-                       {"not_run", corner.not_run},
-                       {"outputs", std::move(outputs)}});
-  }
-  return {{"engine", report.engine},
-          {"passed", !report.difference},
-          {"corners", std::move(corners)},
-          {"corners_left_out", report.corners_left_out}};
-}
-
-Json to_json(const Culprit& culprit) {
-  Json changes = Json::array();
-  for (const Change& change : culprit.changes)
-    changes.push_back({{"node", change.node}, {"what", change.what}});
-  return {{"pass", culprit.pass},
-          {"round", culprit.round},
-          {"changes", std::move(changes)},
-          {"first_value", culprit.value},
-          {"node", culprit.node}};
 }
 
 }  // namespace

@@ -155,6 +155,7 @@ BatchReader::~BatchReader() = default;
 Result<std::unique_ptr<BatchReader>> BatchReader::open(const Contract& contract, const Dataset& dataset,
                                                        const BatchOptions& options) {
   BatchOptions used = options;
+  if (contract.sequence) used.max_unreadable = 0;  // a frame that is missing would shift the state
   std::size_t fixed_batch = 0;
   if (dataset.holds_whole_inputs()) {
     used.batch_size = 1;

@@ -28,8 +28,8 @@ struct BatchOptions {
   /// repetitions of the last sample.
   std::size_t batch_size = 0;
   int threads = 2;  ///< That prepare samples; 1 to 64.
-  /// Pictures that cannot be read are left out while they are at most this share of all; 0 for data whose
-  /// order counts.
+  /// Pictures that cannot be read are left out while they are at most this share of all; none where the
+  /// contract has a sequence, whose order counts.
   double max_unreadable = 0.05;
 };
 

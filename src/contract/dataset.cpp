@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 
 #include "base/log.h"
+#include "contract/describe.h"
 #include "contract/field.h"
 #include "contract/scenes.h"
 #include "contract/subset.h"
+#include "contract/tensor_file.h"
 #include "tensor/codec.h"
 #include "tensor/io.h"
 
@@ -16,15 +19,10 @@ namespace {
 constexpr const char* kLabelsArray = "labels";
 constexpr const char* kScenesArray = "scenes";
 constexpr std::int64_t kMaxSamples = 10'000'000;
-
-std::string shape_text(const std::vector<InputDim>& shape) {
-  std::string text = "[";
-  for (const InputDim& dim : shape) {
-    if (text.size() > 1) text += ", ";
-    text += dim.fixed() ? std::to_string(dim.size) : dim.symbol;
-  }
-  return text + "]";
-}
+/// Of the array "labels", by what a row of it is.
+constexpr std::int64_t kBoxColumns = 5;
+constexpr std::int64_t kBox3dColumns = 8;
+constexpr std::int64_t kColumnsWithVelocity = 10;
 
 /// An array holds samples along its first axis, and the others are the input's; or, `whole`, one whole input
 /// a sample.
@@ -41,7 +39,7 @@ Status check_array(const InputSpec& input, const Tensor& array, std::int64_t sam
   return make_error(ErrorCode::kInvalidInput,
                     "the array for input '" + input.name + "' is " + to_string(array.dtype()) + " " +
                         to_string(array.shape()) + "; expected " + to_string(input.dtype) + " " +
-                        shape_text(input.shape) + " with " + std::to_string(samples) + " samples along " +
+                        describe_shape(input.shape) + " with " + std::to_string(samples) + " samples along " +
                         (whole ? "a further axis before these, as the first input has it" : "the first axis"),
                     {}, context);
 }
@@ -95,6 +93,32 @@ Result<Truth> boxes_of(const Tensor& rows) {
   return truth;
 }
 
+/// Rows of class, x, y, z, dx, dy, dz, yaw and, in ten columns, vx, vy; those with a class below 0 only fill
+/// up.
+Result<Truth> boxes_3d_of(const Tensor& rows) {
+  const std::int64_t width = rows.shape()[2];
+  const auto columns = static_cast<std::size_t>(width);
+  TARMAC_TRY(const std::vector<double> numbers, to_doubles(rows));
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  Truth truth;
+  truth.has_boxes_3d = true;
+  for (std::size_t i = 0; i < numbers.size(); i += columns) {
+    const double* const row = &numbers[i];
+    if (!(row[0] <= 1e9)) return make_error(ErrorCode::kInvalidInput, "found a box whose class is no number");
+    if (row[0] < 0) continue;
+    const bool moves = width == kColumnsWithVelocity;
+    truth.boxes_3d.push_back({{row[1], row[2], row[3], row[4], row[5], row[6], row[7],
+                               moves ? row[8] : kUnknown, moves ? row[9] : kUnknown},
+                              static_cast<std::int64_t>(row[0])});
+  }
+  return truth;
+}
+
+bool takes_tensors(const Contract& contract) {
+  return std::none_of(contract.inputs.begin(), contract.inputs.end(),
+                      [](const InputSpec& input) { return input.is_picture(); });
+}
+
 Status read_scenes(const std::map<std::string, Tensor>& arrays, const std::string& context,
                    std::vector<DataItem>& items) {
   const auto found = arrays.find(kScenesArray);
@@ -125,13 +149,14 @@ Status Dataset::open_labels(const Contract& contract, const std::string& context
   const Tensor& labels = found->second;
   if (labels.shape().size() <= 1) return read_labels(labels, contract.labels.size(), context, items_);
   const bool maps = labels.shape().size() == 3 && is_integer(labels.dtype());
-  const bool boxes =
-      labels.shape().size() == 3 && is_floating_point(labels.dtype()) && labels.shape()[2] == 5;
+  const std::int64_t columns = labels.shape().back();
+  const bool boxes = labels.shape().size() == 3 && is_floating_point(labels.dtype()) &&
+                     (columns == kBoxColumns || columns == kBox3dColumns || columns == kColumnsWithVelocity);
   if ((!maps && !boxes) || labels.shape()[0] != static_cast<std::int64_t>(items_.size())) {
     return wrong(std::string("the array 'labels' is ") + to_string(labels.dtype()) + " " +
                  to_string(labels.shape()) + "; expected " + std::to_string(items_.size()) +
-                 " samples: classes [samples], label maps [samples, height, width] of integers, or boxes "
-                 "[samples, boxes, 5] of floats");
+                 " samples: classes [samples], label maps [samples, height, width] of integers, boxes "
+                 "[samples, boxes, 5] of floats, or 3-D boxes [samples, boxes, 10] (8 without velocities)");
   }
   truth_array_ = labels;
   return {};
@@ -185,6 +210,18 @@ Status Dataset::open_tensors(const Contract& contract, const DataSource& source)
   return {};
 }
 
+Status Dataset::open_tensor_files(const Contract& contract, const DataSource& source) {
+  tensor_inputs_ = contract.inputs;
+  TARMAC_TRY(PictureList list,
+             list_folder(source, contract.labels,
+                         contract.inputs.size() == 1 ? FolderFiles::kNpy : FolderFiles::kNpz));
+  items_ = std::move(list.items);
+  ignored_files_ = list.ignored_files;
+  TARMAC_TRY(whole_inputs_, holds_whole_input(tensor_inputs_, items_.front().path));
+  if (contract.sequence && contract.sequence->scenes == SceneSource::kFolders) scenes_from_folders(items_);
+  return {};
+}
+
 Status Dataset::open_videos(const DataSource& source) {
   video_ = std::make_shared<VideoFrames>(source.stride);
   TARMAC_TRY(const auto files, list_videos(source.path));
@@ -210,9 +247,11 @@ Status Dataset::open_pictures(const Contract& contract, const DataSource& source
   picture_input_ = input.name;
   TARMAC_TRY(preprocessor_, Preprocessor::make(input));
   if (source.kind == DataKind::kVideo) return open_videos(source);
-  TARMAC_TRY(PictureList list, source.kind == DataKind::kFolder
-                                   ? list_folder(source, contract.labels, input.is_raw())
-                                   : read_list(source, contract.labels, scenes == SceneSource::kColumn));
+  TARMAC_TRY(PictureList list,
+             source.kind == DataKind::kFolder
+                 ? list_folder(source, contract.labels,
+                               input.is_raw() ? FolderFiles::kFrames : FolderFiles::kPictures)
+                 : read_list(source, contract.labels, scenes == SceneSource::kColumn));
   items_ = std::move(list.items);
   ignored_files_ = list.ignored_files;
   if (scenes == SceneSource::kFolders) scenes_from_folders(items_);
@@ -224,6 +263,8 @@ Result<Dataset> Dataset::open(const Contract& contract, const DataSource& source
   dataset.ordered_ = contract.sequence.has_value();
   if (source.kind == DataKind::kTensors) {
     TARMAC_CHECK_OK(dataset.open_tensors(contract, source));
+  } else if (source.kind == DataKind::kFolder && takes_tensors(contract)) {
+    TARMAC_CHECK_OK(dataset.open_tensor_files(contract, source));
   } else {
     TARMAC_CHECK_OK(dataset.open_pictures(contract, source));
   }
@@ -260,6 +301,7 @@ Result<std::map<std::string, Tensor>> Dataset::load(std::size_t index) const {
     TARMAC_TRY(sample[picture_input_], preprocessor_->run(item.path));
     return sample;
   }
+  if (!tensor_inputs_.empty()) return load_tensor_file(tensor_inputs_, item.path, whole_inputs_);
   for (const auto& [name, array] : arrays_) {
     TARMAC_TRY(sample[name], row_of(array, item.row, whole_inputs_));
   }
@@ -270,7 +312,7 @@ Result<Truth> Dataset::load_truth(std::size_t index) const {
   const DataItem& item = items_[index];
   if (truth_source_) return truth_source_->load(item);
   TARMAC_TRY(const Tensor row, row_of(truth_array_, item.row));
-  if (is_floating_point(row.dtype())) return boxes_of(row);
+  if (is_floating_point(row.dtype())) return row.shape()[2] == kBoxColumns ? boxes_of(row) : boxes_3d_of(row);
   Truth truth;
   TARMAC_TRY(truth.label_map, row.reshaped({row.shape()[1], row.shape()[2]}));
   return truth;
@@ -278,7 +320,7 @@ Result<Truth> Dataset::load_truth(std::size_t index) const {
 
 Result<Sha256Digest> Dataset::digest(std::size_t index) const {
   const DataItem& item = items_[index];
-  if (preprocessor_ && !video_) return sha256_file(item.path);
+  if (item.row < 0) return sha256_file(item.path);
   Sha256 hash;
   if (video_) {
     TARMAC_TRY(const Sha256Digest file, video_->digest(item.path));

@@ -19,7 +19,7 @@
 
 namespace tarmac {
 
-/// Holds paths, not pixels; tensors of an .npy stay in their file. Const functions may run on several threads
+/// Holds paths, not pixels; tensors of .npy files stay there. Const functions may run on several threads
 /// at once.
 class Dataset {
  public:
@@ -30,7 +30,7 @@ class Dataset {
 
   [[nodiscard]] std::size_t size() const { return items_.size(); }
   [[nodiscard]] const std::vector<DataItem>& items() const { return items_; }
-  /// Files in the folder that were passed over as no pictures.
+  /// Files in the folder that were passed over, as no samples by their names.
   [[nodiscard]] std::size_t ignored_files() const { return ignored_files_; }
 
   /// One sample for every input of the model, with batch size 1. Errors as Preprocessor::run().
@@ -52,7 +52,7 @@ class Dataset {
   /// Whether the contract says that samples follow each other in time.
   [[nodiscard]] bool ordered() const { return ordered_; }
 
-  /// Hash of the picture's file, or of the sample's rows.
+  /// Hash of the sample's own file, or of its rows or frame.
   [[nodiscard]] Result<Sha256Digest> digest(std::size_t index) const;
   /// Of the samples' digests, in order, with the scenes where order counts. Reads them all. Errors: kIo,
   /// kCancelled.
@@ -61,6 +61,7 @@ class Dataset {
  private:
   Dataset() = default;
   Status open_tensors(const Contract& contract, const DataSource& source);
+  Status open_tensor_files(const Contract& contract, const DataSource& source);
   Status open_labels(const Contract& contract, const std::string& context);
   Status open_pictures(const Contract& contract, const DataSource& source);
   Status open_videos(const DataSource& source);
@@ -72,6 +73,7 @@ class Dataset {
   std::shared_ptr<VideoFrames> video_;
   std::optional<Preprocessor> preprocessor_;
   std::map<std::string, Tensor> arrays_;  ///< By input name; samples along the first axis.
+  std::vector<InputSpec> tensor_inputs_;  ///< Where each sample is a file of tensors.
   bool whole_inputs_ = false;
   std::shared_ptr<const TruthSource> truth_source_;
   Tensor truth_array_;  ///< The array "labels" where it has more than one number a sample.

@@ -74,4 +74,13 @@ std::string describe_preprocess(const InputSpec& input) {
   return text + to_string(input.dtype) + " " + to_string(input.layout);
 }
 
+std::string describe_shape(const std::vector<InputDim>& shape) {
+  std::string text = "[";
+  for (const InputDim& dim : shape) {
+    if (text.size() > 1) text += ", ";
+    text += dim.fixed() ? std::to_string(dim.size) : dim.symbol;
+  }
+  return text + "]";
+}
+
 }  // namespace tarmac

@@ -12,4 +12,7 @@ namespace tarmac {
 /// are not part of it.
 std::string describe_preprocess(const InputSpec& input);
 
+/// "[batch, 3, 96, 48]"
+std::string describe_shape(const std::vector<InputDim>& shape);
+
 }  // namespace tarmac

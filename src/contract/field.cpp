@@ -99,8 +99,7 @@ Error Field::wrong_word(std::span<const std::string_view> allowed) const {
   return error("found " + describe() + "; " + suggestion(word, allowed));
 }
 
-Status Field::allow_keys(std::initializer_list<std::string_view> allowed) const {
-  const std::vector<std::string_view> words(allowed);
+Status Field::allow_keys(std::span<const std::string_view> words) const {
   if (!is_map()) return wrong("a map with the keys " + join(words));
   for (std::size_t i = 0; i < node_->keys.size(); ++i) {
     const std::string& key = node_->keys[i];
@@ -248,13 +247,17 @@ Result<double> Field::rate_per_second() const {
   return value;
 }
 
-Result<std::filesystem::path> Field::joined_path(std::string_view expected) const {
-  TARMAC_TRY(const std::string word, text(expected));
-  return source_->file.parent_path() / word;
+Result<double> Field::metres_per_second() const {
+  return quantity({{"m/s", 1.0}}, "a speed of at least 0 m/s, such as 0.1 m/s");
 }
 
 Result<std::filesystem::path> Field::existing_file() const {
-  TARMAC_TRY(auto path, joined_path("the path of a file, relative to the contract"));
+  TARMAC_TRY(const std::string word, text("the path of a file, relative to the contract"));
+  return existing_file(word);
+}
+
+Result<std::filesystem::path> Field::existing_file(const std::string& word) const {
+  std::filesystem::path path = source_->file.parent_path() / word;
   std::error_code failed;
   if (source_->options.files_must_exist && !std::filesystem::is_regular_file(path, failed)) {
     const bool is_folder = std::filesystem::is_directory(path, failed);
@@ -266,7 +269,8 @@ Result<std::filesystem::path> Field::existing_file() const {
 }
 
 Result<std::filesystem::path> Field::existing_folder() const {
-  TARMAC_TRY(auto path, joined_path("the path of a folder, relative to the contract"));
+  TARMAC_TRY(const std::string word, text("the path of a folder, relative to the contract"));
+  std::filesystem::path path = source_->file.parent_path() / word;
   std::error_code failed;
   if (source_->options.files_must_exist && !std::filesystem::is_directory(path, failed)) {
     const bool is_file = std::filesystem::exists(path, failed);

@@ -56,7 +56,10 @@ class Field {
   [[nodiscard]] Error wrong_word(std::span<const std::string_view> allowed) const;
 
   /// Checks that this is a map with no other keys than `allowed`.
-  [[nodiscard]] Status allow_keys(std::initializer_list<std::string_view> allowed) const;
+  [[nodiscard]] Status allow_keys(std::span<const std::string_view> allowed) const;
+  [[nodiscard]] Status allow_keys(std::initializer_list<std::string_view> allowed) const {
+    return allow_keys(std::span(allowed.begin(), allowed.size()));
+  }
   [[nodiscard]] std::optional<Field> find(std::string_view key) const;
   [[nodiscard]] Result<Field> require(std::string_view key) const;
   /// Keys and values of a map with free keys, at least one.
@@ -83,6 +86,8 @@ class Field {
   [[nodiscard]] Result<std::uint64_t> bytes() const;
   /// "100 /s" → 100; > 0.
   [[nodiscard]] Result<double> rate_per_second() const;
+  /// "0.1 m/s" → 0.1; ≥ 0.
+  [[nodiscard]] Result<double> metres_per_second() const;
 
   template <typename T, std::size_t N>
   [[nodiscard]] Result<T> choice(const Choice<T> (&choices)[N]) const {
@@ -97,13 +102,14 @@ class Field {
   /// A path joined with the contract's folder; when files must exist, a regular file (a folder) that does.
   [[nodiscard]] Result<std::filesystem::path> existing_file() const;
   [[nodiscard]] Result<std::filesystem::path> existing_folder() const;
+  /// existing_file() of a part of this field's text.
+  [[nodiscard]] Result<std::filesystem::path> existing_file(const std::string& word) const;
 
  private:
   [[nodiscard]] Field child(const YamlNode& node, const std::string& path) const {
     return {node, path, *source_};
   }
   [[nodiscard]] std::string describe() const;
-  [[nodiscard]] Result<std::filesystem::path> joined_path(std::string_view expected) const;
   struct Unit {
     std::string_view word;
     double factor;

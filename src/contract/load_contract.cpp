@@ -7,6 +7,7 @@ namespace tarmac {
 namespace {
 
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 20U;
+constexpr double kUsualMinScore = 0.25;
 
 Status parse_version(const Field& field) {
   if (auto version = field.integer(1, 1); !version)
@@ -15,9 +16,9 @@ Status parse_version(const Field& field) {
 }
 
 Result<Contract> parse_sections(const Field& root) {
-  TARMAC_CHECK_OK(
-      root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation", "reference",
-                       "targets", "precision", "profiles", "acceptance", "sequence"}));
+  TARMAC_CHECK_OK(root.allow_keys({"version", "name", "model", "inputs", "labels", "data", "evaluation",
+                                   "reference", "targets", "precision", "profiles", "acceptance", "sequence",
+                                   "detections", "robustness"}));
   Contract contract;
   contract.file = root.source().file;
   TARMAC_TRY(const Field version, root.require("version"));
@@ -25,9 +26,9 @@ Result<Contract> parse_sections(const Field& root) {
   TARMAC_TRY(const Field name, root.require("name"));
   TARMAC_TRY(contract.name, name.identifier("a name of letters, digits, '_', '-' and '.'"));
   TARMAC_TRY(const Field model, root.require("model"));
-  TARMAC_TRY(contract.model, model.existing_file());
   TARMAC_TRY(const Field inputs, root.require("inputs"));
   TARMAC_TRY(contract.inputs, parse_inputs(inputs));
+  TARMAC_CHECK_OK(parse_model(model, contract));
 
   if (const auto field = root.find("labels")) {
     TARMAC_TRY(contract.labels, parse_labels(*field));
@@ -36,8 +37,14 @@ Result<Contract> parse_sections(const Field& root) {
   if (const auto field = root.find("sequence")) {
     TARMAC_TRY(contract.sequence, parse_sequence(*field, contract));
   }
+  if (const auto field = root.find("detections")) {
+    TARMAC_TRY(contract.detections, parse_detections(*field, contract, kUsualMinScore));
+  }
   if (const auto field = root.find("evaluation")) {
     TARMAC_TRY(contract.evaluation, parse_evaluation(*field, contract));
+  }
+  if (const auto field = root.find("robustness")) {
+    TARMAC_TRY(contract.robustness, parse_robustness(*field, contract));
   }
   if (const auto field = root.find("reference")) {
     TARMAC_TRY(contract.reference, parse_reference(*field));
@@ -53,6 +60,7 @@ Result<Contract> parse_sections(const Field& root) {
   if (const auto field = root.find("profiles")) {
     TARMAC_TRY(contract.profiles, parse_profiles(*field, contract));
   }
+  take_profile_sizes(contract);
   if (const auto field = root.find("acceptance")) {
     TARMAC_TRY(contract.acceptance, parse_acceptance(*field, contract));
   }

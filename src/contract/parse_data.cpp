@@ -31,9 +31,13 @@ Status parse_place(const Field& field, const Contract& contract, DataSource& sou
     return field.error("expected exactly one of the keys folder, list, npz, video");
   }
   const auto& place = folder ? *folder : list ? *list : tensors ? *tensors : *video;
-  if (!tensors && (contract.inputs.size() != 1 || !contract.inputs[0].is_picture())) {
+  const bool pictures = contract.inputs.size() == 1 && contract.inputs[0].is_picture();
+  const bool tensors_only = std::none_of(contract.inputs.begin(), contract.inputs.end(),
+                                         [](const InputSpec& input) { return input.is_picture(); });
+  if (!tensors && !pictures && !(folder && tensors_only)) {
     return place.error(
-        "pictures need a model with one input, and that input needs preprocess; give tensors with npz");
+        "pictures need a model with one input, and that input needs preprocess; give tensors with npz, or in "
+        "a folder of them");
   }
   if (const auto stride = field.find("stride")) {
     if (!video) return stride->error("stride belongs to video; remove it");
@@ -80,7 +84,7 @@ Status parse_truth(const Field& field, const Contract& contract, DataSource& sou
   if (!masks && !boxes) return {};
   const Field& truth = masks ? *masks : *boxes;
   if (source.kind == DataKind::kVideo) return truth.error("frames of a video have no labels; remove the key");
-  if (source.kind == DataKind::kTensors)
+  if (source.kind == DataKind::kTensors || !contract.inputs.front().is_picture())
     return truth.error(
         "tensors have their label maps or boxes in the array 'labels'; write labels: from_file");
   if (contract.labels.empty())

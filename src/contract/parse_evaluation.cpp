@@ -6,7 +6,7 @@ namespace {
 
 /// Whether the evaluation reads a detector's outputs, and so has 'outputs' instead of 'output'.
 bool reads_boxes(const EvaluationSpec& spec) {
-  return spec.metric == EvaluationMetric::kMeanAp ||
+  return spec.metric == EvaluationMetric::kMeanAp || spec.metric == EvaluationMetric::kNuScenes ||
          (spec.metric == EvaluationMetric::kAgreement && spec.compare == AgreementKind::kBoxes);
 }
 
@@ -16,19 +16,38 @@ bool uses_threshold(const EvaluationSpec& spec) {
          (spec.metric == EvaluationMetric::kAgreement && spec.compare != AgreementKind::kValues);
 }
 
-Result<DetectionOutputs> parse_outputs(const Field& field) {
-  TARMAC_CHECK_OK(field.allow_keys({"boxes", "scores", "classes", "count"}));
-  DetectionOutputs outputs;
-  const auto read = [&](const char* key, std::string& name) -> Status {
-    TARMAC_TRY(const Field value, field.require(key));
-    TARMAC_TRY(name, value.text("the name of an output"));
-    return {};
-  };
-  TARMAC_CHECK_OK(read("boxes", outputs.boxes));
-  TARMAC_CHECK_OK(read("scores", outputs.scores));
-  TARMAC_CHECK_OK(read("classes", outputs.classes));
-  if (field.find("count")) TARMAC_CHECK_OK(read("count", outputs.count));
-  return outputs;
+/// Average precision counts weak detections as well.
+constexpr double kEvaluationMinScore = 0.01;
+constexpr double kEvaluationMinScore3d = 0.05;
+
+double least_score(DetectionDecoder decoder) {
+  // Without a count, ready boxes have always been those with a score above 0.
+  if (decoder == DetectionDecoder::kBoxes) return 0;
+  return decoder == DetectionDecoder::kCenterPoint ? kEvaluationMinScore3d : kEvaluationMinScore;
+}
+
+/// evaluation.outputs, or what the contract says of detections anyway.
+Result<DetectionOutputs> find_outputs(const Field& field, const Contract& contract) {
+  DetectionOutputs found;
+  const auto outputs = field.find("outputs");
+  if (outputs) {
+    TARMAC_TRY(found, parse_detections(*outputs, contract, kEvaluationMinScore));
+  } else if (contract.detections) {
+    found = *contract.detections;
+  } else {
+    return field.error("the key 'outputs' is missing; it is mandatory here without a section 'detections'");
+  }
+  if (!outputs || !outputs->find("min_score")) found.min_score = least_score(found.decoder);
+  return found;
+}
+
+/// That the detector has boxes of the kind that the metric judges.
+Status check_decoder(const Field& field, const EvaluationSpec& evaluation) {
+  const bool in_space = evaluation.detections.decoder == DetectionDecoder::kCenterPoint;
+  const bool wanted = evaluation.metric == EvaluationMetric::kNuScenes;
+  if (in_space == wanted) return {};
+  return field.error(wanted ? "nuscenes judges 3-D boxes; it needs decoder: centerpoint"
+                            : "decoder: centerpoint gives 3-D boxes; write metric: nuscenes");
 }
 
 /// That data.evaluation has what the metric judges by.
@@ -47,6 +66,11 @@ Status check_truth(const Field& metric, EvaluationMetric wanted, const DataSourc
       if (tensors ? from_file : data.labels == LabelSource::kBoxes) return {};
       return metric.error(tensors ? "map needs boxes; add 'labels: from_file' to data.evaluation"
                                   : "map needs boxes; add 'boxes' to data.evaluation");
+    case EvaluationMetric::kNuScenes:
+      if (tensors && from_file) return {};
+      return metric.error(
+          "nuscenes needs 3-D boxes, in the array 'labels' of an .npz; add 'labels: from_file' to "
+          "data.evaluation");
     case EvaluationMetric::kAgreement:
       return {};
   }
@@ -72,11 +96,12 @@ Result<EvaluationSpec> parse_evaluation(const Field& field, const Contract& cont
     TARMAC_TRY(evaluation.output, output->text("the name of an output"));
   }
   if (reads_boxes(evaluation)) {
-    TARMAC_TRY(const Field outputs, field.require("outputs"));
-    TARMAC_TRY(evaluation.detections, parse_outputs(outputs));
+    TARMAC_TRY(evaluation.detections, find_outputs(field, contract));
+    TARMAC_CHECK_OK(check_decoder(metric, evaluation));
     evaluation.threshold = 0.5;
   } else if (const auto outputs = field.find("outputs")) {
-    return outputs->error("outputs belong to metric map, or agreement with compare: boxes; write output");
+    return outputs->error(
+        "outputs belong to metric map or nuscenes, or agreement with compare: boxes; write output");
   }
   if (const auto threshold = field.find("threshold")) {
     if (!uses_threshold(evaluation)) {

@@ -24,22 +24,12 @@ Result<InputDim> parse_dim(const Field& field) {
   return InputDim{0, std::move(word)};
 }
 
-Result<std::vector<InputDim>> parse_shape(const Field& field) {
-  TARMAC_TRY(const auto elements, field.elements("a list of sizes and symbols, such as [batch, 3, 64, 64]"));
-  if (elements.size() > kMaxRank) return field.wrong("at most " + std::to_string(kMaxRank) + " dimensions");
-  std::vector<InputDim> shape;
-  for (const Field& element : elements) {
-    TARMAC_TRY(shape.emplace_back(), parse_dim(element));
-  }
-  return shape;
-}
-
 Result<InputSpec> parse_input(const std::string& name, const Field& field) {
   TARMAC_CHECK_OK(field.allow_keys({"shape", "dtype", "layout", "geometry", "preprocess"}));
   InputSpec input;
   input.name = name;
   TARMAC_TRY(const Field shape, field.require("shape"));
-  TARMAC_TRY(input.shape, parse_shape(shape));
+  TARMAC_TRY(input.shape, parse_input_shape(shape));
   TARMAC_TRY(const Field dtype, field.require("dtype"));
   TARMAC_TRY(input.dtype, dtype.choice(kDtypeWords));
   const auto layout = field.find("layout");
@@ -64,6 +54,16 @@ Result<InputSpec> parse_input(const std::string& name, const Field& field) {
 }
 
 }  // namespace
+
+Result<std::vector<InputDim>> parse_input_shape(const Field& field) {
+  TARMAC_TRY(const auto elements, field.elements("a list of sizes and symbols, such as [batch, 3, 64, 64]"));
+  if (elements.size() > kMaxRank) return field.wrong("at most " + std::to_string(kMaxRank) + " dimensions");
+  std::vector<InputDim> shape;
+  for (const Field& element : elements) {
+    TARMAC_TRY(shape.emplace_back(), parse_dim(element));
+  }
+  return shape;
+}
 
 Result<std::vector<InputSpec>> parse_inputs(const Field& field) {
   TARMAC_TRY(const auto entries, field.entries("a map from input names to their shape and dtype"));

@@ -83,6 +83,18 @@ Status bind_symbols(const Field& field, const InputSpec& input, const Shape& sha
   return {};
 }
 
+Result<std::vector<DType>> parse_also(const Field& field) {
+  TARMAC_TRY(const auto elements, field.elements("a list of fp16 and bf16"));
+  std::vector<DType> also;
+  for (const Field& element : elements) {
+    TARMAC_TRY(const DType type, element.choice(kFloatWords));
+    if (std::find(also.begin(), also.end(), type) != also.end())
+      return element.error(std::string("found ") + to_precision_word(type) + " again; name each once");
+    also.push_back(type);
+  }
+  return also;
+}
+
 }  // namespace
 
 Result<std::vector<TargetSpec>> parse_targets(const Field& field) {
@@ -101,8 +113,8 @@ Result<std::vector<TargetSpec>> parse_targets(const Field& field) {
 }
 
 Result<PrecisionSpec> parse_precision(const Field& field, const Contract& contract) {
-  TARMAC_CHECK_OK(
-      field.allow_keys({"mode", "method", "equalize", "bias_correction", "adaptive_rounding", "max_drop"}));
+  TARMAC_CHECK_OK(field.allow_keys(
+      {"mode", "method", "equalize", "bias_correction", "adaptive_rounding", "max_drop", "also"}));
   PrecisionSpec precision;
   TARMAC_TRY(const Field mode, field.require("mode"));
   TARMAC_TRY(precision.mode, mode.choice(kPrecisionWords));
@@ -127,6 +139,9 @@ Result<PrecisionSpec> parse_precision(const Field& field, const Contract& contra
   }
   if (const auto drop = field.find("max_drop")) {
     TARMAC_TRY(precision.max_drop, drop->percent());
+  }
+  if (const auto also = field.find("also")) {
+    TARMAC_TRY(precision.also, parse_also(*also));
   }
   return precision;
 }
@@ -164,10 +179,12 @@ Result<std::map<std::string, ProfileSpec>> parse_profiles(const Field& field, co
 
 Result<AcceptanceSpec> parse_acceptance(const Field& field, const Contract& contract) {
   TARMAC_CHECK_OK(
-      field.allow_keys({"fp32_drop", "int8_drop", "latency_p50", "latency_p99", "throughput", "memory"}));
+      field.allow_keys({"fp32_drop", "int8_drop", "fp16_drop", "bf16_drop", "nds_drop", "velocity_error_rise",
+                        "latency_p50", "latency_p99", "throughput", "memory"}));
   AcceptanceSpec acceptance;
   for (const auto& [key, drop] :
-       {std::pair("fp32_drop", &acceptance.fp32_drop), std::pair("int8_drop", &acceptance.int8_drop)}) {
+       {std::pair("fp32_drop", &acceptance.fp32_drop), std::pair("int8_drop", &acceptance.int8_drop),
+        std::pair("fp16_drop", &acceptance.fp16_drop), std::pair("bf16_drop", &acceptance.bf16_drop)}) {
     const auto value = field.find(key);
     if (!value) continue;
     if (!contract.evaluation) return value->error("a drop needs the section 'evaluation', which is missing");
@@ -175,6 +192,25 @@ Result<AcceptanceSpec> parse_acceptance(const Field& field, const Contract& cont
   }
   if (const auto drop = field.find("int8_drop"); drop && contract.precision.mode != PrecisionMode::kInt8) {
     return drop->error("int8_drop needs precision: {mode: int8}");
+  }
+  for (const Choice<DType>& type : kFloatWords) {
+    const auto& also = contract.precision.also;
+    const auto drop = field.find(std::string(type.word) + "_drop");
+    if (drop && std::find(also.begin(), also.end(), type.value) == also.end()) {
+      return drop->error(std::string(type.word) + "_drop needs precision: {also: [" + std::string(type.word) +
+                         "]}");
+    }
+  }
+  for (const char* key : {"nds_drop", "velocity_error_rise"}) {
+    const auto value = field.find(key);
+    if (value && (!contract.evaluation || contract.evaluation->metric != EvaluationMetric::kNuScenes))
+      return value->error(std::string(key) + " needs evaluation: {metric: nuscenes}");
+  }
+  if (const auto drop = field.find("nds_drop")) {
+    TARMAC_TRY(acceptance.nds_drop, drop->percent());
+  }
+  if (const auto rise = field.find("velocity_error_rise")) {
+    TARMAC_TRY(acceptance.velocity_error_rise, rise->metres_per_second());
   }
   if (const auto latency = field.find("latency_p50")) {
     TARMAC_TRY(acceptance.latency_p50_ms, latency->milliseconds());

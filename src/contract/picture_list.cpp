@@ -35,7 +35,7 @@ Result<int> label_from_folder(const fs::path& root, const fs::path& file,
   const fs::path relative = file.lexically_relative(root);
   if (!relative.has_parent_path()) {
     return make_error(ErrorCode::kInvalidInput,
-                      "found a picture beside the folders that name the labels; move it into one of them", {},
+                      "found a file beside the folders that name the labels; move it into one of them", {},
                       file.string());
   }
   const std::string folder = relative.begin()->string();
@@ -48,6 +48,22 @@ Error cannot_list(const fs::path& folder, const std::error_code& failed) {
                     "cannot list the folder: " + failed.message(), {}, folder.string());
 }
 
+struct FileKind {
+  const char* name;
+  const char* extensions;
+  bool (*accepts)(const fs::path& file);
+};
+
+const FileKind& kind_of(FolderFiles files) {
+  static constexpr FileKind kKinds[] = {
+      {"pictures", ".jpg, .jpeg, .png, .bmp, .webp, .ppm or .pgm", has_picture_extension},
+      {"frames", ".nv12, .yuyv, .yuv or .raw", has_frame_extension},
+      {"tensors", ".npy", [](const fs::path& file) { return file.extension() == ".npy"; }},
+      {"tensors", ".npz, because the model has several inputs",
+       [](const fs::path& file) { return file.extension() == ".npz"; }}};
+  return kKinds[static_cast<std::size_t>(files)];
+}
+
 }  // namespace
 
 std::string to_string(const DataItem& item) {
@@ -55,7 +71,8 @@ std::string to_string(const DataItem& item) {
 }
 
 Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels,
-                                bool frames) {
+                                FolderFiles wanted) {
+  const FileKind& kind = kind_of(wanted);
   PictureList list;
   std::error_code failed;
   fs::recursive_directory_iterator entries(source.path, fs::directory_options::follow_directory_symlink,
@@ -74,7 +91,7 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
       return make_error(ErrorCode::kResourceExhausted, "found more than ten million files", {},
                         source.path.string());
     }
-    if (frames ? has_frame_extension(entries->path()) : has_picture_extension(entries->path())) {
+    if (kind.accepts(entries->path())) {
       list.items.push_back(DataItem{entries->path(), -1, -1, 0});
     } else {
       ++list.ignored_files;
@@ -82,12 +99,10 @@ Result<PictureList> list_folder(const DataSource& source, const std::vector<std:
   }
   if (failed) return cannot_list(source.path, failed);
   if (list.items.empty()) {
-    return make_error(
-        ErrorCode::kNotFound,
-        std::string("found no ") + (frames ? "frames" : "pictures") + " (and " +
-            std::to_string(list.ignored_files) + " other files); expected " +
-            (frames ? ".nv12, .yuyv, .yuv or .raw" : ".jpg, .jpeg, .png, .bmp, .webp, .ppm or .pgm"),
-        {}, source.path.string());
+    return make_error(ErrorCode::kNotFound,
+                      std::string("found no ") + kind.name + " (and " + std::to_string(list.ignored_files) +
+                          " other files); expected " + kind.extensions,
+                      {}, source.path.string());
   }
   // Folders are listed in no order; the order of samples must be the same on every machine.
   std::sort(list.items.begin(), list.items.end(),

@@ -1,6 +1,7 @@
-// Which pictures a data source holds, and their labels.
+// Which files a data source holds, and their labels.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,7 +14,7 @@ namespace tarmac {
 /// One sample of a data source.
 struct DataItem {
   std::filesystem::path path;  ///< The picture, or the file of tensors.
-  std::int64_t row = -1;       ///< Row of the tensors or frame of the video; -1 for a picture.
+  std::int64_t row = -1;       ///< Row of the tensors or frame of the video; -1 where the file is one sample.
   int label = -1;              ///< Index into Contract::labels; -1 without labels.
   int scene = 0;               ///< Neighbours of one number follow each other in time.
 
@@ -23,17 +24,24 @@ struct DataItem {
 /// The path, with the row of tensors.
 std::string to_string(const DataItem& item);
 
-struct PictureList {
-  std::vector<DataItem> items;
-  std::size_t ignored_files = 0;  ///< Files in the folder that are no pictures by their names.
+/// What the files of a folder are, by their names.
+enum class FolderFiles : std::uint8_t {
+  kPictures,
+  kFrames,  ///< a camera's, raw_frame.h
+  kNpy,     ///< one array a file
+  kNpz,     ///< one array for each input a file
 };
 
-/// Every picture (with `frames`, every camera frame: raw_frame.h) below source.path, sorted by path; links
-/// are followed. Labels are matched to `labels`. Errors: kNotFound (no folder, no pictures), kInvalidInput (a
-/// folder that is no label, pictures beside the label folders, nesting above 16), kIo, kResourceExhausted
-/// above ten million files.
+struct PictureList {
+  std::vector<DataItem> items;
+  std::size_t ignored_files = 0;  ///< Other files in the folder.
+};
+
+/// Every file of this kind below source.path, sorted by path; links are followed. Labels are matched to
+/// `labels`. Errors: kNotFound (no folder, no such files), kInvalidInput (a folder that is no label, files
+/// beside the label folders, nesting above 16), kIo, kResourceExhausted above ten million files.
 Result<PictureList> list_folder(const DataSource& source, const std::vector<std::string>& labels,
-                                bool frames = false);
+                                FolderFiles files = FolderFiles::kPictures);
 
 /// The lines of the list source.path, in their order; with `scenes`, the last column numbers them. Errors as
 /// list_folder(), with the list's line as context.

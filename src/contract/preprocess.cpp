@@ -136,14 +136,16 @@ Result<Tensor> Preprocessor::run(const FrameView& frame) const {
 Status Preprocessor::run_into(const FrameView& frame, std::span<std::byte> out) const {
   TARMAC_CHECK_OK(check(frame));
   return geometry_->run(frame, [&](int height, int width) -> Result<std::byte*> {
-    const Shape shape = shape_of(height, width);
-    TARMAC_TRY(const std::size_t needed, size_bytes(dtype_, shape));
+    // No Shape, which would be memory for each frame.
     const auto element_bytes = static_cast<std::size_t>(bit_width(dtype_)) / 8;
+    const std::size_t needed = static_cast<std::size_t>(channels_) * static_cast<std::size_t>(height) *
+                               static_cast<std::size_t>(width) * element_bytes;
     if (out.size() == needed && reinterpret_cast<std::uintptr_t>(out.data()) % element_bytes == 0)
       return out.data();
-    return make_error(ErrorCode::kInvalidInput, "the picture comes to " + to_string(shape) + ", " +
-                                                    std::to_string(needed) + " bytes; found room for " +
-                                                    std::to_string(out.size()) + ", or not aligned");
+    return make_error(ErrorCode::kInvalidInput, "the picture comes to " + to_string(shape_of(height, width)) +
+                                                    ", " + std::to_string(needed) +
+                                                    " bytes; found room for " + std::to_string(out.size()) +
+                                                    ", or not aligned");
   });
 }
 

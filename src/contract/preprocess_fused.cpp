@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
+#include <mutex>
 
 #include "contract/preprocess_geometry.h"
 #include "ops/camera_preprocess/fused.h"
@@ -102,6 +104,12 @@ struct Prepared {
   std::optional<CameraMap> map;  ///< Absent where nothing of the picture is left.
 };
 
+struct Sized {
+  int height = 0;
+  int width = 0;
+  Prepared prepared;
+};
+
 class FusedGeometry final : public PictureGeometry {
  public:
   static Result<std::shared_ptr<const PictureGeometry>> make(const PictureSteps& steps) {
@@ -132,14 +140,26 @@ class FusedGeometry final : public PictureGeometry {
   Status run(const FrameView& frame, const Room& room) const override {
     try {
       if (fixed_) return run(*fixed_, frame, room);
-      TARMAC_TRY(const Prepared prepared, prepare(frame.height, frame.width));
-      return run(prepared, frame, room);
+      // A camera's frames have one size: what was worked out for the latest serves the next.
+      std::shared_ptr<const Sized> sized = latest();
+      if (sized == nullptr || sized->height != frame.height || sized->width != frame.width) {
+        TARMAC_TRY(Prepared prepared, prepare(frame.height, frame.width));
+        sized = std::make_shared<const Sized>(Sized{frame.height, frame.width, std::move(prepared)});
+        const std::lock_guard lock(mutex_);
+        latest_ = sized;
+      }
+      return run(sized->prepared, frame, room);
     } catch (const std::bad_alloc&) {
       return make_error(ErrorCode::kResourceExhausted, "not enough memory to preprocess the picture");
     }
   }
 
  private:
+  [[nodiscard]] std::shared_ptr<const Sized> latest() const {
+    const std::lock_guard lock(mutex_);
+    return latest_;
+  }
+
   [[nodiscard]] Result<Prepared> prepare(int height, int width) const {
     Prepared prepared{Plan(height, width), std::nullopt};
     for (const PreprocessStep& step : steps_)
@@ -195,6 +215,9 @@ class FusedGeometry final : public PictureGeometry {
   std::vector<PreprocessStep> steps_;
   std::optional<Lens> lens_;
   std::optional<Prepared> fixed_;  ///< Where all frames have one size.
+  // Not std::atomic: the one of g++ 12 lets a pointer be read after its own lock is gone.
+  mutable std::mutex mutex_;  // held while a pointer is copied
+  mutable std::shared_ptr<const Sized> latest_;
 };
 
 }  // namespace

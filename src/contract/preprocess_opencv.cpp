@@ -3,6 +3,7 @@
 #include <opencv2/imgproc.hpp>
 #include <utility>
 
+#include "contract/picture_frame.h"
 #include "contract/preprocess_geometry.h"
 #include "ops/camera_preprocess/camera_map.h"
 
@@ -61,34 +62,6 @@ PreprocessStep with_working_order(PreprocessStep step, ColorOrder color) {
   if (auto* resize = std::get_if<ResizeStep>(&step)) std::swap(resize->pad_value[0], resize->pad_value[2]);
   if (auto* pad = std::get_if<PadStep>(&step)) std::swap(pad->pad_value[0], pad->pad_value[2]);
   return step;
-}
-
-/// The frame as blue, green, red; borrowed where it is that already.
-cv::Mat to_bgr(const FrameView& frame) {
-  // OpenCV has no read-only matrix; nothing writes to these.
-  const auto matrix = [](const std::uint8_t* data, int height, int width, int type, std::size_t row_bytes) {
-    return cv::Mat(height, width, type, const_cast<std::uint8_t*>(data), row_bytes);
-  };
-  cv::Mat bgr;
-  switch (frame.format) {
-    case PixelFormat::kBgr:
-      return matrix(frame.data, frame.height, frame.width, CV_8UC3, frame.row_bytes);
-    case PixelFormat::kRgb:
-      cv::cvtColor(matrix(frame.data, frame.height, frame.width, CV_8UC3, frame.row_bytes), bgr,
-                   cv::COLOR_RGB2BGR);
-      return bgr;
-    case PixelFormat::kYuyv:
-      cv::cvtColor(matrix(frame.data, frame.height, frame.width, CV_8UC2, frame.row_bytes), bgr,
-                   cv::COLOR_YUV2BGR_YUYV);
-      return bgr;
-    case PixelFormat::kNv12:
-      cv::cvtColorTwoPlane(
-          matrix(frame.data, frame.height, frame.width, CV_8UC1, frame.row_bytes),
-          matrix(frame.chroma, frame.height / 2, frame.width / 2, CV_8UC2, frame.chroma_row_bytes), bgr,
-          cv::COLOR_YUV2BGR_NV12);
-      return bgr;
-  }
-  return bgr;
 }
 
 class OpenCvGeometry final : public PictureGeometry {

@@ -1,9 +1,12 @@
 #include "contract/trace_geometry.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "contract/preprocess_geometry.h"
+#include "ops/camera_preprocess/camera_map.h"
 
 namespace tarmac {
 namespace {
@@ -70,7 +73,52 @@ struct Tracer {
   Status operator()(const NormalizeStep& /*step*/) const { return {}; }
 };
 
+const UndistortStep* find_undistort(const InputSpec& input) {
+  for (const PreprocessStep& step : input.preprocess) {
+    if (const auto* undistort = std::get_if<UndistortStep>(&step)) return undistort;
+  }
+  return nullptr;
+}
+
+/// The smallest box around the edges of `box`, as the lens bends them.
+Box bend(const Lens& lens, const Box& box) {
+  constexpr int kParts = 16;
+  // Pixel centres are whole numbers to the lens, and halves to boxes.
+  constexpr double kCentre = 0.5;
+  std::optional<Box> bent;
+  const auto add = [&](double x, double y) {
+    const auto place = ops::camera::distort(lens, x - kCentre, y - kCentre);
+    if (!std::isfinite(place.x) || !std::isfinite(place.y)) return;
+    const double px = place.x + kCentre;
+    const double py = place.y + kCentre;
+    if (!bent) bent = Box{px, py, px, py};
+    *bent = {std::min(bent->x1, px), std::min(bent->y1, py), std::max(bent->x2, px), std::max(bent->y2, py)};
+  };
+  for (int i = 0; i <= kParts; ++i) {
+    const double share = static_cast<double>(i) / kParts;
+    const double x = box.x1 + share * (box.x2 - box.x1);
+    const double y = box.y1 + share * (box.y2 - box.y1);
+    add(x, box.y1);
+    add(x, box.y2);
+    add(box.x1, y);
+    add(box.x2, y);
+  }
+  return bent.value_or(box);
+}
+
 }  // namespace
+
+Box GeometryTrace::invert(const Box& box) const {
+  return {(box.x1 - x_offset) / x_scale, (box.y1 - y_offset) / y_scale, (box.x2 - x_offset) / x_scale,
+          (box.y2 - y_offset) / y_scale};
+}
+
+Box to_picture(const InputSpec& input, const GeometryTrace& trace, int height, int width, const Box& box) {
+  Box found = trace.invert(box);
+  if (const UndistortStep* undistort = find_undistort(input)) found = bend(undistort->lens, found);
+  const auto cut = [](double at, int size) { return std::clamp(at, 0.0, static_cast<double>(size)); };
+  return {cut(found.x1, width), cut(found.y1, height), cut(found.x2, width), cut(found.y2, height)};
+}
 
 Box GeometryTrace::apply(const Box& box) const {
   const auto along = [](double at, double scale, double offset, std::size_t size) {

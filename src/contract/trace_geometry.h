@@ -23,9 +23,15 @@ struct GeometryTrace {
 
   /// What of a box lies in the input; its area may be 0.
   [[nodiscard]] Box apply(const Box& box) const;
+  /// From the input to the picture, beyond whose edges it may reach.
+  [[nodiscard]] Box invert(const Box& box) const;
 };
 
 /// Errors: kInvalidInput where a crop reaches outside or a result is too large.
 Result<GeometryTrace> trace_geometry(const InputSpec& input, int height, int width);
+
+/// Where a box of the model's input lies in the camera's picture of this size, cut at its edges: back through
+/// the trace and, where there is an undistort step, the lens (the smallest box around the bent one).
+Box to_picture(const InputSpec& input, const GeometryTrace& trace, int height, int width, const Box& box);
 
 }  // namespace tarmac

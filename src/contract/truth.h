@@ -1,4 +1,4 @@
-// What is right for a sample, beyond one label: a label map, or boxes.
+// What is right for a sample, beyond one label: a label map, or boxes in the picture or in space.
 #pragma once
 
 #include <filesystem>
@@ -9,12 +9,13 @@
 
 #include "contract/picture_list.h"
 #include "metrics/detection.h"
+#include "metrics/detection_3d.h"
 #include "tarmac/contract.h"
 #include "tarmac/tensor.h"
 
 namespace tarmac {
 
-/// Empty where a data source has neither.
+/// Empty where a data source has none of them.
 struct Truth {
   Tensor label_map;  ///< [H, W] of an integer type; classes, and kIgnoredLabel.
   /// Whether the map lies over the model's whole input and so may be sampled at an output's size; otherwise
@@ -22,6 +23,8 @@ struct Truth {
   bool of_input = false;
   bool has_boxes = false;
   std::vector<LabelledBox> boxes;  ///< In pixels of the model's input.
+  bool has_boxes_3d = false;
+  std::vector<LabelledBox3d> boxes_3d;
 };
 
 /// Finds the truth of pictures. Const functions may run on several threads at once.

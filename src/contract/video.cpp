@@ -157,15 +157,26 @@ class VideoFrames::Decoder {
 VideoFrames::VideoFrames(std::int64_t stride) : decoder_(std::make_unique<Decoder>(stride)) {}
 VideoFrames::~VideoFrames() = default;
 
-Result<std::int64_t> VideoFrames::count(const fs::path& path) {
-  return guarded(path, [&]() -> Result<std::int64_t> {
+Result<VideoFacts> VideoFrames::facts(const fs::path& path) {
+  return guarded(path, [&]() -> Result<VideoFacts> {
     TARMAC_TRY(const Capture capture, open_capture(path));
+    VideoFacts facts;
+    const double fps = capture->get(cv::CAP_PROP_FPS);
+    constexpr double kMostFps = 10'000;
+    if (fps > 0 && fps <= kMostFps) facts.fps = fps;
     const double said = capture->get(cv::CAP_PROP_FRAME_COUNT);
-    if (said >= 1 && said <= static_cast<double>(kMostFrames)) return static_cast<std::int64_t>(said);
-    std::int64_t counted = 0;
-    while (counted < kMostFrames && capture->grab()) ++counted;
-    return counted;
+    if (said >= 1 && said <= static_cast<double>(kMostFrames)) {
+      facts.frames = static_cast<std::int64_t>(said);
+    } else {
+      while (facts.frames < kMostFrames && capture->grab()) ++facts.frames;
+    }
+    return facts;
   });
+}
+
+Result<std::int64_t> VideoFrames::count(const fs::path& path) {
+  TARMAC_TRY(const VideoFacts found, facts(path));
+  return found.frames;
 }
 
 Result<Sha256Digest> VideoFrames::digest(const fs::path& path) { return decoder_->digest(path); }

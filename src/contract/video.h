@@ -18,6 +18,11 @@ bool has_video_extension(const std::filesystem::path& path);
 /// none.
 Result<std::vector<std::filesystem::path>> list_videos(const std::filesystem::path& path);
 
+struct VideoFacts {
+  std::int64_t frames = 0;  ///< as the file says, or counted where it does not say
+  double fps = 0;           ///< 0: it does not say
+};
+
 /// Frames as they are stored: a rotation that the file asks for is not applied. Thread-safe; made for frames
 /// that are asked for in rising order, one file after another: going back begins the file anew.
 class VideoFrames {
@@ -26,8 +31,9 @@ class VideoFrames {
   explicit VideoFrames(std::int64_t stride);
   ~VideoFrames();
 
-  /// How many frames the file says it has; counted where it does not say. Errors: kInvalidInput (no video,
-  /// too large pictures), kUnavailable without OpenCV's video library.
+  /// Errors: kInvalidInput (no video, too large pictures), kUnavailable without OpenCV's video library.
+  Result<VideoFacts> facts(const std::filesystem::path& path);
+  /// facts().frames.
   Result<std::int64_t> count(const std::filesystem::path& path);
   /// Frame `index` from 0. Errors: kInvalidInput where the file ends earlier or is damaged (says at which
   /// frame).

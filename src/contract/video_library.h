@@ -1,4 +1,5 @@
-// OpenCV's video reader, loaded with the first video: it brings FFmpeg and about two hundred other libraries.
+// OpenCV's video reader and writer, loaded with the first video: they bring FFmpeg and about two hundred
+// other libraries.
 #pragma once
 
 #include <memory>
@@ -10,5 +11,9 @@ namespace tarmac {
 /// cv::VideoCapture(path, CAP_FFMPEG); only its virtual functions may be called. Throws std::runtime_error
 /// when the library is missing, else what OpenCV throws.
 std::shared_ptr<cv::VideoCapture> open_video_with_opencv(const std::string& path);
+
+/// cv::VideoWriter(path, CAP_FFMPEG, codec, fps, size); as above.
+std::shared_ptr<cv::VideoWriter> open_video_writer_with_opencv(const std::string& path, int codec, double fps,
+                                                               cv::Size size);
 
 }  // namespace tarmac

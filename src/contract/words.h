@@ -12,6 +12,13 @@ inline constexpr Choice<DType> kDtypeWords[] = {
     {"uint16", DType::kUint16},   {"int16", DType::kInt16},     {"uint32", DType::kUint32},
     {"int32", DType::kInt32},     {"uint64", DType::kUint64},   {"int64", DType::kInt64},
     {"bool", DType::kBool}};
+inline constexpr Choice<ModelFormat> kModelFormatWords[] = {
+    {"torch", ModelFormat::kTorch},   {"saved_model", ModelFormat::kSavedModel},
+    {"keras", ModelFormat::kKeras},   {"frozen_graph", ModelFormat::kFrozenGraph},
+    {"tflite", ModelFormat::kTflite}, {"paddle", ModelFormat::kPaddle}};
+inline constexpr Choice<TorchExporter> kTorchExporterWords[] = {{"auto", TorchExporter::kAuto},
+                                                                {"torchscript", TorchExporter::kTorchScript},
+                                                                {"dynamo", TorchExporter::kDynamo}};
 inline constexpr Choice<Layout> kLayoutWords[] = {{"NCHW", Layout::kNCHW}, {"NHWC", Layout::kNHWC}};
 inline constexpr Choice<ColorOrder> kColorWords[] = {
     {"RGB", ColorOrder::kRGB}, {"BGR", ColorOrder::kBGR}, {"GRAY", ColorOrder::kGray}};
@@ -42,17 +49,31 @@ inline constexpr Choice<SceneSource> kSceneWords[] = {{"one", SceneSource::kOne}
 inline constexpr Choice<EvaluationMetric> kMetricWords[] = {{"top1", EvaluationMetric::kTop1},
                                                             {"miou", EvaluationMetric::kMeanIou},
                                                             {"map", EvaluationMetric::kMeanAp},
+                                                            {"nuscenes", EvaluationMetric::kNuScenes},
                                                             {"agreement", EvaluationMetric::kAgreement}};
 inline constexpr Choice<AgreementKind> kAgreementWords[] = {{"values", AgreementKind::kValues},
                                                             {"classes", AgreementKind::kClasses},
                                                             {"boxes", AgreementKind::kBoxes}};
+inline constexpr Choice<DetectionDecoder> kDecoderWords[] = {{"boxes", DetectionDecoder::kBoxes},
+                                                             {"fastestdet", DetectionDecoder::kFastestDet},
+                                                             {"yolov8", DetectionDecoder::kYolov8},
+                                                             {"centerpoint", DetectionDecoder::kCenterPoint}};
 inline constexpr Choice<PrecisionMode> kPrecisionWords[] = {{"fp32", PrecisionMode::kFp32},
                                                             {"int8", PrecisionMode::kInt8}};
+inline constexpr Choice<DType> kFloatWords[] = {{"fp16", DType::kFloat16}, {"bf16", DType::kBFloat16}};
+inline constexpr Choice<FaultKind> kFaultWords[] = {{"never_reset", FaultKind::kNeverReset},
+                                                    {"always_reset", FaultKind::kAlwaysReset},
+                                                    {"drop", FaultKind::kDrop},
+                                                    {"late", FaultKind::kLate},
+                                                    {"shuffle", FaultKind::kShuffle}};
 inline constexpr Choice<CalibrationMethod> kMethodWords[] = {
     {"minmax", CalibrationMethod::kMinMax},
     {"moving-average", CalibrationMethod::kMovingAverage},
     {"entropy", CalibrationMethod::kEntropy},
     {"percentile", CalibrationMethod::kPercentile},
     {"mse", CalibrationMethod::kMse}};
+
+/// "fp16", "bf16".
+const char* to_precision_word(DType type);
 
 }  // namespace tarmac

@@ -6,8 +6,11 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <new>
 #include <sstream>
 #include <utility>
+
+#include "base/edge.h"
 
 namespace tarmac {
 namespace {
@@ -189,6 +192,8 @@ Result<YamlNode> parse_yaml(std::string_view text, const std::string& file) {
     return error_at(file, refusal.line, refusal.message);
   } catch (const YAML::Exception& error) {
     return error_at(file, std::max(line_of(error.mark), 1), "found invalid YAML: " + error.msg);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
   } catch (const std::exception& error) {
     return error_at(file, 1, std::string("found invalid YAML: ") + error.what());
   }

@@ -19,18 +19,19 @@ const Cell* find_cell(const std::vector<Cell>& cells, const std::string& variant
 double milliseconds(const Cell& cell) { return static_cast<double>(cell.result.latency->p50_ns) / 1e6; }
 
 VariantMeasurements measurements(const Cell& cell, const std::vector<const Cell*>& final_cells,
-                                 const std::vector<std::uint64_t>& memory_bytes,
                                  const report::DeployReport& report) {
   VariantMeasurements measured;
   measured.target = cell.result.target;
   measured.variant = cell.result.variant;
-  if (cell.result.accuracy) measured.accuracy = cell.result.accuracy->value;
+  if (cell.result.accuracy) {
+    measured.accuracy = cell.result.accuracy->value;
+    measured.nds = cell.result.accuracy->nds;
+    if (cell.result.accuracy->errors) measured.velocity_error = cell.result.accuracy->errors->velocity;
+  }
   measured.latency = cell.result.latency;
   if (cell.result.throughput) measured.throughput_per_s = cell.result.throughput->samples_per_s;
-  const auto it = std::find(final_cells.begin(), final_cells.end(), &cell);
-  measured.deployed = it != final_cells.end();
-  if (measured.deployed)
-    measured.peak_memory_bytes = memory_bytes[static_cast<std::size_t>(it - final_cells.begin())];
+  measured.deployed = std::find(final_cells.begin(), final_cells.end(), &cell) != final_cells.end();
+  measured.peak_memory_bytes = cell.result.peak_memory_bytes;
   for (const report::ReferenceComparison& row : report.references) {
     if (row.variant == measured.variant && row.target == measured.target)
       measured.reference_error = row.metrics;
@@ -58,10 +59,9 @@ std::vector<const Cell*> choose_final(const Contract& contract, const std::vecto
 }
 
 void accept(const Contract& contract, const std::vector<Cell>& cells,
-            const std::vector<const Cell*>& final_cells, const std::vector<std::uint64_t>& memory_bytes,
-            report::DeployReport& report) {
+            const std::vector<const Cell*>& final_cells, report::DeployReport& report) {
   std::vector<VariantMeasurements> measured;
-  for (const Cell& cell : cells) measured.push_back(measurements(cell, final_cells, memory_bytes, report));
+  for (const Cell& cell : cells) measured.push_back(measurements(cell, final_cells, report));
   for (const Criterion& criterion : check_acceptance(contract, measured)) {
     report.acceptance.push_back({criterion.name, criterion.target, criterion.variant,
                                  criterion.bound == Bound::kAtLeast ? "at_least" : "at_most", criterion.limit,

@@ -10,9 +10,8 @@ namespace tarmac {
 std::vector<const Cell*> choose_final(const Contract& contract, const std::vector<Cell>& cells,
                                       report::DeployReport& report);
 
-/// Adds a row for each criterion and sets report.passed and report.failures. `memory_bytes` by final cell.
+/// Adds a row for each criterion and sets report.passed and report.failures.
 void accept(const Contract& contract, const std::vector<Cell>& cells,
-            const std::vector<const Cell*>& final_cells, const std::vector<std::uint64_t>& memory_bytes,
-            report::DeployReport& report);
+            const std::vector<const Cell*>& final_cells, report::DeployReport& report);
 
 }  // namespace tarmac

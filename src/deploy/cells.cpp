@@ -126,7 +126,9 @@ Result<std::vector<Cell>> compile_cells(const Contract& contract, const std::vec
       cell.result.target = cell.spec->name;
       cell.result.threads = cell.spec->cores.value_or(0);
       const auto start = std::chrono::steady_clock::now();
-      TARMAC_TRY(cell.executable, cell.target->compile(variant.model, compile_options(*cell.spec), progress));
+      CompileOptions options = compile_options(*cell.spec);
+      options.saveable = true;  // plans carry the engine's form
+      TARMAC_TRY(cell.executable, cell.target->compile(variant.model, options, progress));
       TARMAC_TRY(cell.context, cell.executable->create_context());
       cell.result.compile_ns =
           std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start)

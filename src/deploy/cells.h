@@ -20,6 +20,7 @@ struct Cell {
   std::unique_ptr<Executable> executable;
   std::unique_ptr<Context> context;
   report::RunResult result;
+  std::vector<std::vector<Detection3d>> detections_3d;  ///< As Evaluation::detections_3d.
 };
 
 /// The contract's targets, in its order. Errors: kUsage (no such target), kUnavailable.

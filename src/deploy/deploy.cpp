@@ -8,10 +8,14 @@
 #include "base/sha256.h"
 #include "deploy/accept.h"
 #include "deploy/compare_geometries.h"
+#include "deploy/draw_scenes.h"
 #include "deploy/evaluate_cells.h"
+#include "deploy/export_source.h"
 #include "deploy/facts.h"
-#include "plan/plan_file.h"
-#include "runtime/inputs.h"
+#include "deploy/plan_details.h"
+#include "deploy/robustness.h"
+#include "deploy/samples.h"
+#include "deploy/write_plans.h"
 #include "runtime/memory.h"
 
 namespace tarmac {
@@ -39,15 +43,6 @@ Result<std::optional<Dataset>> open_data(const Contract& contract, const std::op
   return std::optional(std::move(data));
 }
 
-/// What every cell is timed with: a real sample, or made-up values where the contract has no data.
-Result<std::map<std::string, Tensor>> timing_sample(const Contract& contract,
-                                                    const std::optional<Dataset>& data, const Cell& cell) {
-  if (data && data->size() > 0) return data->load(0);
-  ShapeChoice shapes;
-  for (const auto& [name, profile] : contract.profiles) shapes.shapes[name] = profile.opt;
-  return random_inputs(cell.executable->inputs(), shapes, 1);
-}
-
 Status record_file(const std::string& label, const std::string& variant, const std::filesystem::path& path,
                    report::DeployReport& report) {
   TARMAC_TRY(const auto digest, sha256_file(path));
@@ -57,77 +52,56 @@ Status record_file(const std::string& label, const std::string& variant, const s
   return {};
 }
 
-PlanContent plan_content(const Contract& contract, const Cell& cell, const std::string& contract_text,
-                         const std::string& source_digest) {
-  PlanContent content;
-  content.model = &cell.variant->model;
-  content.contract_text = contract_text;
-  PlanInfo& info = content.info;
-  info.target = cell.spec->name;
-  info.engine_version = cell.target->version();
-  info.providers = cell.spec->providers;
-  info.allow_fallback = cell.spec->allow_fallback;
-  info.cores = cell.spec->cores.value_or(0);
-  info.source_digest = source_digest;
-  info.precision = cell.result.variant == "int8" ? "int8" : "fp32";
-  if (!contract.profiles.empty()) info.profiles.push_back(contract.profiles);
-  return content;
+Status make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (!failure) return {};
+  return make_error(ErrorCode::kIo, "cannot make the output folder: " + failure.message(), {},
+                    folder.string());
 }
 
-/// All plans or none: a failure removes those already written.
-Result<std::vector<std::filesystem::path>> write_plans(const Contract& contract,
-                                                       const std::vector<const Cell*>& cells,
-                                                       const std::filesystem::path& folder,
-                                                       const std::string& source_digest,
-                                                       report::DeployReport& report) {
-  TARMAC_TRY(const std::string contract_text, read_file(contract.file));
-  std::vector<std::filesystem::path> plans;
-  for (const Cell* cell : cells) {
-    const auto path = folder / (contract.name + "." + cell->spec->name + ".plan");
-    if (auto status = write_plan(path, plan_content(contract, *cell, contract_text, source_digest));
-        !status) {
-      std::error_code ignored;
-      for (const auto& written : plans) std::filesystem::remove(written, ignored);
-      return std::move(status).error();
-    }
-    plans.push_back(path);
-    TARMAC_CHECK_OK(record_file(cell->result.variant + " plan for " + cell->spec->name, cell->result.variant,
-                                path, report));
-  }
-  return plans;
-}
-
-Result<std::vector<std::uint64_t>> measure_memory(const DeployOptions& options,
-                                                  const std::vector<std::filesystem::path>& plans,
-                                                  report::DeployReport& report) {
-  std::vector<std::uint64_t> bytes;
-  for (const auto& plan : plans) {
+Status measure_memory(const DeployOptions& options, std::vector<PlannedFile>& plans,
+                      report::DeployReport& report) {
+  for (PlannedFile& plan : plans) {
+    std::optional<std::uint64_t>& bytes = plan.cell->result.peak_memory_bytes;
     if (options.measure_memory) {
-      TARMAC_TRY(bytes.emplace_back(), options.measure_memory(plan));
+      TARMAC_TRY(bytes, options.measure_memory(plan.path));
     } else {
       TARMAC_TRY(const MemoryUse use, memory_use());
-      bytes.push_back(use.peak_resident_bytes);
+      bytes = use.peak_resident_bytes;
     }
   }
   if (!options.measure_memory) {
     report.notes.push_back(
         "peak memory is that of the deploying process, which held every variant on every target at once");
   }
-  return bytes;
+  return {};
 }
 
 }  // namespace
 
-Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& options, Progress& progress) {
+Result<DeployOutcome> deploy(const Contract& asked, const DeployOptions& options, Progress& progress) {
   DeployOutcome outcome;
   report::DeployReport& report = outcome.report;
   Stages stages(report);
-  TARMAC_TRY(const auto targets, find_targets(contract));
-  TARMAC_CHECK_OK(describe_deployment(contract, targets, report));
-  TARMAC_TRY(const auto calibration, open_data(contract, contract.calibration));
-  TARMAC_TRY(const auto evaluation, open_data(contract, contract.evaluation_data));
+  TARMAC_TRY(const auto targets, find_targets(asked));
+  TARMAC_TRY(const auto calibration, open_data(asked, asked.calibration));
+  TARMAC_TRY(const auto evaluation, open_data(asked, asked.evaluation_data));
   if (calibration && evaluation) TARMAC_CHECK_OK(check_disjoint(*calibration, *evaluation, progress));
+  TARMAC_CHECK_OK(make_folder(options.output_folder));
   stages.done("read contract and data");
+
+  Contract contract = asked;
+  std::string origin;
+  if (contract.source) {
+    TARMAC_TRY(ExportedModel exported,
+               export_source(contract, options.output_folder, options.program, progress));
+    contract.model = exported.path;
+    origin = origin_json(exported.facts, exported.model_digest);
+    report.exported = std::move(exported.facts);
+    stages.done("export");
+  }
+  TARMAC_CHECK_OK(describe_deployment(contract, targets, report));
 
   TARMAC_TRY(Source source, load_source(contract));
   TARMAC_CHECK_OK(check_targets(contract, targets, source.model, report, progress));
@@ -144,27 +118,43 @@ Result<DeployOutcome> deploy(const Contract& contract, const DeployOptions& opti
   TARMAC_CHECK_OK(compare_geometries(contract, cells, report, progress));
   if (contract.reference) TARMAC_CHECK_OK(compare_cells_with_reference(contract, cells, report, progress));
   stages.done("evaluate");
-  TARMAC_TRY(const auto sample, timing_sample(contract, evaluation, cells.front()));
+  TARMAC_TRY(const auto sample, timing_sample(contract, evaluation ? &*evaluation : nullptr, cells.front()));
   TARMAC_CHECK_OK(time_cells(cells, sample, options.timing_s, progress));
   stages.done("time");
 
-  std::error_code failure;
-  std::filesystem::create_directories(options.output_folder, failure);
-  if (failure) {
-    return make_error(ErrorCode::kIo, "cannot make the output folder: " + failure.message(), {},
-                      options.output_folder.string());
-  }
   const auto final_cells = choose_final(contract, cells, report);
   report.baseline_variant = "original";
   report.final_variant = final_cells.front()->result.variant;
+  if (!contract.robustness.empty() && evaluation) {
+    TARMAC_CHECK_OK(try_faults(contract, *evaluation, cells, final_cells, report, progress));
+    stages.done("try faults");
+  }
+  if (evaluation) {
+    TARMAC_TRY(report.scenes, draw_scenes(contract, *evaluation, cells, *final_cells.front()));
+  }
   TARMAC_CHECK_OK(record_file("original model", "original", contract.model, report));
-  TARMAC_TRY(outcome.plans, write_plans(contract, final_cells, options.output_folder, source.digest, report));
-  TARMAC_TRY(const auto memory, measure_memory(options, outcome.plans, report));
-  accept(contract, cells, final_cells, memory, report);
-  for (std::size_t i = 0; i < final_cells.size(); ++i) {
-    for (Cell& cell : cells) {
-      if (&cell == final_cells[i]) cell.result.peak_memory_bytes = memory[i];
-    }
+  PlanFacts facts{contract, cells, {}, source.digest, origin, {}, options.sign_key};
+  if (evaluation) {
+    TARMAC_TRY(const Sha256Digest digest, evaluation->digest_all(progress));
+    facts.data_digest = to_hex(digest);
+  }
+  TARMAC_TRY(facts.contract_text, read_file(contract.file));
+  TARMAC_TRY(auto plans, plan_files(facts, cells, final_cells, report, options.output_folder));
+  TARMAC_CHECK_OK(write_plans(plans));
+  TARMAC_CHECK_OK(measure_memory(options, plans, report));
+  accept(contract, cells, final_cells, report);
+  // Once more, with what only they could be measured by.
+  for (std::size_t i = 0; i < plans.size() && !report.acceptance.empty(); ++i) {
+    const bool beside = i >= final_cells.size();
+    plans[i].content.info.acceptance_json = acceptance_json(
+        report, plans[i].content.info.target, beside ? plans[i].cell->result.variant : std::string());
+  }
+  TARMAC_CHECK_OK(write_plans(plans));
+  for (const PlannedFile& plan : plans) {
+    const report::RunResult& result = plan.cell->result;
+    TARMAC_CHECK_OK(
+        record_file(result.variant + " plan for " + result.target, result.variant, plan.path, report));
+    outcome.plans.push_back(plan.path);
   }
   for (Cell& cell : cells) report.runs.push_back(std::move(cell.result));
   stages.done("write plans and measure memory");

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "report/pictures.h"
-#include "verify/evaluate.h"
 #include "verify/reference.h"
 
 namespace tarmac {
@@ -47,32 +46,36 @@ std::vector<report::ReportPicture> gather(const Contract& contract, const std::v
   return pictures;
 }
 
+}  // namespace
+
 report::AccuracyResult accuracy_of(const Evaluation& evaluation) {
   const Score& score = evaluation.score;
   if (score.classification) return report::summarize_accuracy(*score.classification);
   if (score.segmentation) return report::summarize_accuracy(*score.segmentation);
   if (score.detection) return report::summarize_accuracy(*score.detection);
+  if (score.detection_3d) return report::summarize_accuracy(*score.detection_3d);
   std::string worst;
   if (!evaluation.items.empty()) worst = to_string(evaluation.items[score.agreement->worst_sample()]);
   return report::summarize_accuracy(*score.agreement, worst);
 }
 
-/// What agreement is with: the original model on the first target.
 Executable* find_original(const std::vector<Cell>& cells) {
   const auto found = std::find_if(cells.begin(), cells.end(),
                                   [](const Cell& cell) { return cell.result.variant == "original"; });
   return found == cells.end() ? nullptr : found->executable.get();
 }
 
-}  // namespace
-
 Status evaluate_cells(const Contract& contract, const Dataset& data, std::vector<Cell>& cells,
                       report::DeployReport& report, Progress& progress) {
   std::vector<Executable*> executables;
   for (const Cell& cell : cells) executables.push_back(cell.executable.get());
-  TARMAC_TRY(const auto evaluations,
-             evaluate(executables, contract, data, {}, progress, find_original(cells)));
-  for (std::size_t c = 0; c < cells.size(); ++c) cells[c].result.accuracy = accuracy_of(evaluations[c]);
+  TARMAC_TRY(auto evaluations, evaluate(executables, contract, data, {}, progress, find_original(cells)));
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    cells[c].result.accuracy = accuracy_of(evaluations[c]);
+    cells[c].detections_3d = std::move(evaluations[c].detections_3d);
+    for (const StateDrift& drift : evaluations[c].drift)
+      cells[c].result.drift.push_back({drift.output, drift.by_frame});
+  }
   for (const Error& error : evaluations.front().unreadable)
     report.notes.push_back("left out: " + error.str());
   if (contract.evaluation->metric != EvaluationMetric::kTop1)
@@ -99,7 +102,7 @@ Status compare_cells_with_reference(const Contract& contract, std::vector<Cell>&
     row.output = found.output;
     row.samples = static_cast<std::int64_t>(found.samples.size());
     row.metrics = found.total;
-    if (row.variant != "int8") {
+    if (row.variant == "original" || row.variant == "fp32") {
       row.max_rel_limit = found.limit;
       row.passed = found.passed();
     }

@@ -32,7 +32,7 @@ std::string find_line(const char* file, const std::string& key, char separator) 
 
 report::MachineFacts describe_machine() {
   report::MachineFacts facts;
-  facts.cpu = find_line("/proc/cpuinfo", "model name", ':');
+  facts.cpu = processor_name();
   facts.logical_cores = static_cast<int>(std::thread::hardware_concurrency());
   facts.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                        static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
@@ -43,6 +43,8 @@ report::MachineFacts describe_machine() {
 }
 
 }  // namespace
+
+std::string processor_name() { return find_line("/proc/cpuinfo", "model name", ':'); }
 
 Status describe_deployment(const Contract& contract, const std::vector<Target*>& targets,
                            report::DeployReport& report) {

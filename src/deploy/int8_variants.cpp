@@ -58,11 +58,10 @@ class Maker {
 
   Result<std::vector<Variant>> run() {
     if (spec_.max_drop) name_nodes(model_);
-    TARMAC_TRY(samples_, choose_samples(job_.contract, job_.calibration));
     progress_.start("equalise channels", 0);
     TARMAC_TRY(const AccuracyReport prepared,
                prepare_for_int8(model_, common_fusion_rules(job_.targets), *job_.targets.front(), accuracy_,
-                                options_, samples_, progress_));
+                                options_, job_.samples, progress_));
     progress_.finish();
     note(prepared, "equalisation", report_);
     std::vector<FusionGroups> groups;
@@ -110,8 +109,8 @@ class Maker {
   Result<std::optional<Variant>> quantize(Target& target, const FusionGroups& groups) {
     Model adapted = clone_model(model_);
     progress_.start("adapt to INT8 on " + target.name(), 0);
-    TARMAC_TRY(const AccuracyReport done,
-               adapt_for_int8(adapted, groups, ranges_, target, accuracy_, options_, samples_, progress_));
+    TARMAC_TRY(const AccuracyReport done, adapt_for_int8(adapted, groups, ranges_, target, accuracy_,
+                                                         options_, job_.samples, progress_));
     progress_.finish();
     note(done, target.name(), report_);
     Variant variant{"int8", std::move(adapted), &target};
@@ -122,6 +121,7 @@ class Maker {
       TARMAC_TRY(const QuantizeReport quantized, quantize_static(variant.model, groups, ranges_, options_));
       for (const QuantizedNode& node : quantized.nodes) {
         report_.precision.push_back({.target = target.name(),
+                                     .variant = "int8",
                                      .node = node.node,
                                      .op_type = node.op_type,
                                      .precision = node.quantized ? "int8" : "float32",
@@ -141,7 +141,7 @@ class Maker {
         copy = clone_model(adapted);
       } else {
         TARMAC_CHECK_OK(
-            adapt_for_int8(copy, chosen, ranges_, target, accuracy_, options_, samples_, progress_));
+            adapt_for_int8(copy, chosen, ranges_, target, accuracy_, options_, job_.samples, progress_));
       }
       return quantize_static(copy, chosen, ranges_, options_);
     };
@@ -159,6 +159,7 @@ class Maker {
                                                           progress_));
     for (const GroupRow& row : found.rows) {
       report_.precision.push_back({.target = target.name(),
+                                   .variant = "int8",
                                    .node = row.node,
                                    .op_type = row.op_type,
                                    .precision = row.int8 ? "int8" : "float32",
@@ -183,7 +184,6 @@ class Maker {
   Model model_;  // equalised
   AccuracyOptions accuracy_;
   QuantizeOptions options_;
-  SampleSet samples_;
   Ranges ranges_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "contract/dataset.h"
 #include "deploy/variants.h"
+#include "precision/sample_set.h"
 #include "report/report.h"
 #include "targets/target.h"
 
@@ -17,6 +18,7 @@ struct Int8Job {
   const Dataset*
       evaluation;  ///< for the budget of the contract's metric; null: agreement on calibration data
   const std::vector<Target*>& targets;
+  const SampleSet& samples;  ///< of the calibration data: choose_samples()
 };
 
 /// Equalised and calibrated once, on the first target; adapted and quantised for each. A target that cannot

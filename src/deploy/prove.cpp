@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "contract/batch_reader.h"
+#include "deploy/samples.h"
 #include "verify/equivalence.h"
 #include "verify/find_culprit.h"
 
@@ -13,26 +13,12 @@ constexpr std::size_t kSamples = 32;
 
 /// A contract with a fixed batch size feeds that one.
 std::vector<std::size_t> batch_sizes(const Contract& contract, const Dataset& data, const Model& model) {
-  if (data.holds_whole_inputs()) return {1};
+  if (contract.sequence || data.holds_whole_inputs()) return {1};
   for (const InputSpec& input : contract.inputs) {
     if (!input.shape.empty() && input.shape.front().fixed())
       return {static_cast<std::size_t>(input.shape.front().size)};
   }
   return batches_to_compare(model);
-}
-
-Result<SampleSource> samples_of(const Contract& contract, const Dataset& data, std::size_t batch) {
-  BatchOptions options;
-  options.batch_size = batch;
-  TARMAC_TRY(auto opened, BatchReader::open(contract, data, options));
-  const std::shared_ptr<BatchReader> reader = std::move(opened);
-  return SampleSource([reader, left = kSamples]() mutable -> Result<std::optional<NamedTensors>> {
-    if (left == 0) return std::optional<NamedTensors>();
-    TARMAC_TRY(auto next, reader->next());
-    if (!next) return std::optional<NamedTensors>();
-    left -= std::min(left, next->items.size());
-    return std::optional(std::move(next->inputs));
-  });
 }
 
 void record(const EquivalenceReport& found, report::DeployReport& report) {
@@ -73,7 +59,9 @@ Status prove_optimized(const Contract& contract, const Dataset* data, const Mode
   EquivalenceOptions comparing;
   if (!contract.profiles.empty()) comparing.profiles.push_back(contract.profiles);
   if (data != nullptr) {
-    comparing.data = [&](std::size_t batch) { return samples_of(contract, *data, batch); };
+    comparing.data = [&](std::size_t batch) {
+      return complete_samples(contract, *data, batch, kSamples, original, progress);
+    };
     const DataSource* const source = contract.evaluation_data ? &*contract.evaluation_data
                                      : contract.calibration   ? &*contract.calibration
                                                               : nullptr;

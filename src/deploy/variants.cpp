@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <chrono>
 
+#include "deploy/float_variants.h"
 #include "deploy/int8_variants.h"
 #include "deploy/prove.h"
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
 #include "passes/pass_manager.h"
 #include "passes/passes.h"
+#include "precision/calibrate_dataset.h"
 #include "precision/quantize.h"
 #include "targets/evaluator.h"
 #include "targets/operator_support.h"
@@ -85,18 +87,24 @@ Result<std::vector<Variant>> make_variants(const Contract& contract, Model origi
   const Model fixed = clone_model(fp32);
   const Dataset* const samples = evaluation != nullptr ? evaluation : calibration;
   TARMAC_CHECK_OK(optimize_variant(contract, samples, fixed, fp32, targets, report, progress));
-  if (contract.precision.mode == PrecisionMode::kFp32) {
-    variants.push_back({"fp32", std::move(fp32)});
-    return variants;
-  }
-  if (calibration == nullptr) {
+  const bool int8 = contract.precision.mode == PrecisionMode::kInt8;
+  if (int8 && calibration == nullptr) {
     return make_error(ErrorCode::kInvalidInput,
                       "precision.mode is int8, but data.calibration is missing; name a folder of pictures");
   }
-  TARMAC_TRY(auto quantized,
-             make_int8_variants({contract, fp32, *calibration, evaluation, targets}, report, progress));
+  SampleSet chosen;
+  if (const Dataset* const data = calibration != nullptr ? calibration : evaluation;
+      data != nullptr && (int8 || !contract.precision.also.empty())) {
+    TARMAC_TRY(chosen, choose_samples(contract, *data, fp32, *targets.front(), progress));
+  }
+  TARMAC_TRY(auto others, make_float_variants(contract, fp32, chosen, targets, report, progress));
+  if (int8) {
+    TARMAC_TRY(auto quantized, make_int8_variants({contract, fp32, *calibration, evaluation, targets, chosen},
+                                                  report, progress));
+    for (Variant& variant : quantized) others.push_back(std::move(variant));
+  }
   variants.push_back({"fp32", std::move(fp32)});
-  for (Variant& variant : quantized) variants.push_back(std::move(variant));
+  for (Variant& variant : others) variants.push_back(std::move(variant));
   return variants;
 }
 

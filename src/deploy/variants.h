@@ -1,4 +1,4 @@
-// The models that a deployment compares: the original, the optimised, and the quantised one.
+// The models that a deployment compares: the original, the optimised, those of 16 bits, the quantised ones.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 namespace tarmac {
 
 struct Variant {
-  std::string name;  ///< "original", "fp32" or "int8"
+  std::string name;  ///< "original", "fp32", "fp16", "bf16" or "int8"
   Model model;
   const Target* only = nullptr;  ///< null: for every target
 };

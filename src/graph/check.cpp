@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <new>
 
+#include "base/edge.h"
 #include "graph/proto.h"
 
 namespace tarmac {
@@ -160,6 +162,8 @@ Status check_proto(onnx::ModelProto proto) {
   }
   try {
     onnx::checker::check_model(proto);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
   } catch (const std::exception& failure) {
     return make_error(ErrorCode::kInvalidModel, std::string("not a valid ONNX model: ") + failure.what());
   }

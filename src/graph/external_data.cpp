@@ -28,8 +28,8 @@ Result<std::uint64_t> parse_number(const std::string& location, const std::strin
 
 }  // namespace
 
-Result<std::shared_ptr<const MappedFile>> ExternalData::open(const std::string& location) {
-  if (const auto it = files_.find(location); it != files_.end()) return it->second;
+Result<ExternalData::Range> ExternalData::open(const std::string& location) {
+  if (const auto it = known_.find(location); it != known_.end()) return it->second;
   if (folder_.empty()) return refused(location, "this model was not read from a folder");
   // OpenVINO and ONNX Runtime take such a location for an address in memory and read it.
   if (location.find("_ORT_MEM_ADDR_") != std::string::npos || location.find('*') != std::string::npos) {
@@ -58,9 +58,8 @@ Result<std::shared_ptr<const MappedFile>> ExternalData::open(const std::string& 
     return refused(location,
                    "the file has a second hard link, so it may be a file of someone else's (copy it)");
   }
-  TARMAC_TRY(auto file, MappedFile::open(full));
-  files_.emplace(location, file);
-  return file;
+  TARMAC_TRY(const auto file, MappedFile::open(full));
+  return known_.emplace(location, Range{file->bytes(), file}).first->second;
 }
 
 Result<ExternalData::Range> ExternalData::resolve(const onnx::TensorProto& tensor,
@@ -81,17 +80,16 @@ Result<ExternalData::Range> ExternalData::resolve(const onnx::TensorProto& tenso
       TARMAC_TRY(length, parse_number(location, "length", entry.value()));
     }
   }
-  TARMAC_TRY(const auto file, open(location));
+  TARMAC_TRY(const Range file, open(location));
   if (length && *length != expected_bytes) {
     return refused(location, "length is " + std::to_string(*length) + " bytes, dtype and shape need " +
                                  std::to_string(expected_bytes));
   }
-  const auto bytes = file->bytes();
-  if (offset > bytes.size() || expected_bytes > bytes.size() - offset) {
+  if (offset > file.bytes.size() || expected_bytes > file.bytes.size() - offset) {
     return refused(location, std::to_string(expected_bytes) + " bytes from byte " + std::to_string(offset) +
-                                 " on are needed, the file has " + std::to_string(bytes.size()));
+                                 " on are needed, the file has " + std::to_string(file.bytes.size()));
   }
-  return Range{bytes.subspan(offset, expected_bytes), file};
+  return Range{file.bytes.subspan(offset, expected_bytes), file.owner};
 }
 
 }  // namespace tarmac

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace tarmac {
 
@@ -17,16 +18,18 @@ void Graph::remove_use(Value* value, Node* node, std::size_t index) {
   value->uses_.erase(std::next(it).base());
 }
 
+// Here and below a use is added before an input becomes the value: where there is no memory for it, inputs
+// and uses still agree, and the graph can be taken down.
 void Node::set_input(std::size_t i, Value* value) {
   assert(i < inputs_.size());
-  Graph::remove_use(inputs_[i], this, i);
-  inputs_[i] = value;
   Graph::add_use(value, this, i);
+  Graph::remove_use(std::exchange(inputs_[i], value), this, i);
 }
 
 void Node::add_input(Value* value) {
-  inputs_.push_back(value);
+  inputs_.push_back(nullptr);
   Graph::add_use(value, this, inputs_.size() - 1);
+  inputs_.back() = value;
 }
 
 void Node::truncate_inputs(std::size_t count) {
@@ -165,9 +168,12 @@ Node& Graph::add_node(std::string op_type, std::vector<Value*> inputs, std::vect
   node.op_type = std::move(op_type);
   node.graph_ = this;
   node.position_ = position;
-  node.inputs_ = std::move(inputs);
+  node.inputs_.resize(inputs.size());
   node.outputs_ = std::move(outputs);
-  for (std::size_t i = 0; i < node.inputs_.size(); ++i) add_use(node.inputs_[i], &node, i);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    add_use(inputs[i], &node, i);
+    node.inputs_[i] = inputs[i];
+  }
   for (std::size_t i = 0; i < node.outputs_.size(); ++i) {
     Value* output = node.outputs_[i];
     if (output == nullptr) continue;
@@ -188,10 +194,8 @@ Value& Graph::add_op(std::string op_type, std::vector<Value*> inputs, const std:
 
 bool Graph::replace_uses(Value& from, Value& to) {
   assert(&from != &to);
-  for (const Use& use : from.uses_) {
-    use.node->inputs_[use.index] = &to;
-    to.uses_.push_back(use);
-  }
+  to.uses_.insert(to.uses_.end(), from.uses_.begin(), from.uses_.end());
+  for (const Use& use : from.uses_) use.node->inputs_[use.index] = &to;
   from.uses_.clear();
   if (from.output_count_ == 0) return true;
   const bool can_take_over = to.graph_ == this && from.graph_ == this && to.producer_ != nullptr &&

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "graph/external_data.h"
+#include "graph/foreign_format.h"
 #include "graph/limits.h"
 #include "graph/model_io.h"
 #include "graph/proto.h"
@@ -101,8 +102,8 @@ constexpr int kRawDataField = 9;
 class FilePayloads final : public PayloadSource {
  public:
   FilePayloads(std::span<const std::byte> file, std::shared_ptr<const void> owner,
-               std::vector<Payload> places, const std::filesystem::path& folder)
-      : file_(file), owner_(std::move(owner)), places_(std::move(places)), external_(folder) {}
+               std::vector<Payload> places, ExternalData external)
+      : file_(file), owner_(std::move(owner)), places_(std::move(places)), external_(std::move(external)) {}
 
   Result<Tensor> payload(const onnx::TensorProto& proto, std::size_t index) override {
     if (index >= places_.size()) return make_error(ErrorCode::kInternal, "payload marker out of range");
@@ -175,10 +176,8 @@ Status parse_skeleton(const std::string& bytes, onnx::ModelProto& proto) {
   return {};
 }
 
-}  // namespace
-
-Result<Model> parse_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                          const std::filesystem::path& folder) {
+Result<Model> parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                    ExternalData external) {
   if (bytes.empty()) return make_error(ErrorCode::kInvalidModel, "the file is empty; expected an ONNX model");
   TARMAC_TRY(StrippedModel stripped, strip_payloads(bytes, kPayloadThresholdBytes));
   onnx::ModelProto proto;
@@ -187,15 +186,33 @@ Result<Model> parse_model(std::span<const std::byte> bytes, std::shared_ptr<cons
   stripped.skeleton.shrink_to_fit();
   name_foreign_domains(proto);
   TARMAC_CHECK_OK(check_proto(proto));
-  FilePayloads source(bytes, std::move(owner), std::move(stripped.payloads), folder);
+  FilePayloads source(bytes, std::move(owner), std::move(stripped.payloads), std::move(external));
   return model_from_proto(proto, source);
 }
 
+}  // namespace
+
+Result<Model> parse_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                          const std::filesystem::path& folder) {
+  return parse(bytes, std::move(owner), ExternalData(folder));
+}
+
+Result<Model> parse_split_model(std::span<const std::byte> program, std::span<const std::byte> weights,
+                                const std::string& location, std::shared_ptr<const void> owner) {
+  ExternalData external(location, {weights, owner});
+  return parse(program, std::move(owner), std::move(external));
+}
+
 Result<Model> load_model(const std::filesystem::path& path) {
-  TARMAC_TRY(const auto file, MappedFile::open(path));
+  const auto file = MappedFile::open(path);
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  auto model = parse_model(file->bytes(), file, folder);
-  if (!model) model.error().context = path.string();
+  auto model = file ? parse_model((*file)->bytes(), *file, folder) : Result<Model>(file.error());
+  if (model) return model;
+  Error& error = model.error();
+  if (file) error.context = path.string();
+  const std::string foreign = foreign_format(path);
+  const bool other_kind = error.code == ErrorCode::kInvalidModel || error.code == ErrorCode::kInvalidInput;
+  if (other_kind && !foreign.empty()) error.message += "; " + foreign;
   return model;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -40,6 +41,25 @@ Status save_model(const Model& model, const std::filesystem::path& path, const S
 
 /// The model as one ONNX file in memory. kResourceExhausted at 2 GiB and more.
 Result<std::string> serialize_model(const Model& model);
+
+/// A model in two pieces: an ONNX file without large weights, and these, which it calls external data.
+struct SplitModel {
+  std::string program;
+  std::vector<Tensor> tensors;  ///< whose bytes `weights` shows
+  /// The second piece: each tensor's bytes from a multiple of the alignment on, zeros between and after.
+  std::vector<std::span<const std::byte>> weights;
+  std::uint64_t weights_bytes = 0;
+};
+
+/// Tensors of 1 KiB and more become external data at `location`. `alignment_bytes` is at most 4096. Errors:
+/// kResourceExhausted when what remains has 2 GiB.
+Result<SplitModel> split_model(const Model& model, const std::string& location,
+                               std::uint64_t alignment_bytes);
+
+/// What split_model() wrote, with the checks of load_model(); `owner` keeps both pieces alive. External data
+/// elsewhere than at `location` is refused.
+Result<Model> parse_split_model(std::span<const std::byte> program, std::span<const std::byte> weights,
+                                const std::string& location, std::shared_ptr<const void> owner);
 
 /// SHA-256 over the serialised model, weights included; equal for equal models, wherever they were loaded
 /// from.

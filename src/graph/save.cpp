@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "graph/memory_model.h"
 #include "graph/model_io.h"
 #include "graph/proto.h"
 
@@ -37,41 +39,57 @@ Error too_large(std::uint64_t size_bytes) {
                         " bytes, one ONNX file can have 2 GiB; keep its weights outside");
 }
 
-/// What lies in the data file: payloads, each from a page on.
-std::vector<Chunk> external_layout(const Skeleton& skeleton) {
-  static const std::string zeros(kPageBytes, '\0');
+std::uint64_t align_up(std::uint64_t size, std::uint64_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+/// What lies in the data file: payloads, each from a multiple of the alignment on.
+std::vector<Chunk> external_layout(const Skeleton& skeleton, std::uint64_t alignment) {
+  static constexpr std::array<std::byte, kPageBytes> kZeros{};
   std::vector<Chunk> chunks;
   for (const Tensor& tensor : skeleton.payloads) {
+    const std::size_t size = tensor.bytes().size();
     chunks.push_back(tensor.bytes());
-    const std::size_t used = tensor.bytes().size() % kPageBytes;
-    chunks.push_back(std::as_bytes(std::span(zeros).subspan(used == 0 ? kPageBytes : used)));
+    chunks.push_back(Chunk(kZeros).first(align_up(size, alignment) - size));
   }
   return chunks;
 }
 
+/// Makes `tensor`, a payload marker or not, an external data entry.
+void refer_to(const std::string& location, std::uint64_t offset, std::uint64_t length,
+              onnx::TensorProto& tensor) {
+  tensor.clear_external_data();
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  const auto add = [&](const char* key, const std::string& value) {
+    auto* entry = tensor.add_external_data();
+    entry->set_key(key);
+    entry->set_value(value);
+  };
+  add("location", location);
+  add("offset", std::to_string(offset));
+  add("length", std::to_string(length));
+}
+
 /// Turns payload markers into external data entries that name `location`.
-void refer_to(const std::string& location, Skeleton& skeleton) {
-  std::vector<std::uint64_t> offsets;
-  std::uint64_t offset = 0;
-  for (const Tensor& tensor : skeleton.payloads) {
-    offsets.push_back(offset);
-    offset += (tensor.bytes().size() + kPageBytes - 1) / kPageBytes * kPageBytes;
-  }
+void refer_to(const std::string& location, const std::vector<std::uint64_t>& offsets, Skeleton& skeleton) {
   for_each_tensor(skeleton.proto, [&](onnx::TensorProto& tensor) {
     const std::int64_t marker = marker_index(tensor);
     if (marker < 0) return;
     const auto index = static_cast<std::size_t>(marker);
-    tensor.clear_external_data();
-    tensor.set_data_location(onnx::TensorProto::EXTERNAL);
-    const auto add = [&](const char* key, const std::string& value) {
-      auto* entry = tensor.add_external_data();
-      entry->set_key(key);
-      entry->set_value(value);
-    };
-    add("location", location);
-    add("offset", std::to_string(offsets[index]));
-    add("length", std::to_string(skeleton.payloads[index].bytes().size()));
+    refer_to(location, offsets[index], skeleton.payloads[index].bytes().size(), tensor);
   });
+}
+
+/// For data as external_layout() has it. Returns its size.
+std::uint64_t refer_to(const std::string& location, Skeleton& skeleton, std::uint64_t alignment) {
+  std::vector<std::uint64_t> offsets;
+  std::uint64_t offset = 0;
+  for (const Tensor& tensor : skeleton.payloads) {
+    offsets.push_back(offset);
+    offset += align_up(tensor.bytes().size(), alignment);
+  }
+  refer_to(location, offsets, skeleton);
+  return offset;
 }
 
 Status write_all(AtomicFile& file, const std::vector<Chunk>& chunks) {
@@ -80,14 +98,14 @@ Status write_all(AtomicFile& file, const std::vector<Chunk>& chunks) {
 }
 
 Status save_with_external(Skeleton skeleton, const std::filesystem::path& path) {
-  const std::vector<Chunk> layout = external_layout(skeleton);
+  const std::vector<Chunk> layout = external_layout(skeleton, kPageBytes);
   Sha256 hash;
   for (const Chunk chunk : layout) hash.update(chunk);
   // The digest in the name keeps an old model file and its old weights together until the new pair is in
   // place.
   std::filesystem::path data_path = path;
   data_path += "." + to_hex(hash.finish()).substr(0, 12) + ".data";
-  refer_to(data_path.filename().string(), skeleton);
+  refer_to(data_path.filename().string(), skeleton, kPageBytes);
   TARMAC_TRY(const auto serialized, serialize(skeleton));
   TARMAC_TRY(auto data_file, AtomicFile::create(data_path));
   TARMAC_CHECK_OK(write_all(data_file, layout));
@@ -96,6 +114,15 @@ Status save_with_external(Skeleton skeleton, const std::filesystem::path& path) 
   // Both are on the disk before either appears; the weights appear first.
   TARMAC_CHECK_OK(data_file.commit());
   return model_file.commit();
+}
+
+Result<std::string> joined(const SplicedModel& spliced) {
+  if (spliced.size_bytes > kProtobufLimitBytes) return too_large(spliced.size_bytes);
+  std::string result;
+  result.reserve(spliced.size_bytes);
+  for (const Chunk chunk : spliced.chunks)
+    result.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+  return result;
 }
 
 std::uint64_t model_bytes(const Skeleton& skeleton) {
@@ -122,13 +149,47 @@ Status save_model(const Model& model, const std::filesystem::path& path, const S
 Result<std::string> serialize_model(const Model& model) {
   const Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
   TARMAC_TRY(const auto serialized, serialize(skeleton));
-  if (serialized->spliced.size_bytes > kProtobufLimitBytes) return too_large(serialized->spliced.size_bytes);
-  std::string result;
-  result.reserve(serialized->spliced.size_bytes);
-  for (const Chunk chunk : serialized->spliced.chunks) {
-    result.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+  return joined(serialized->spliced);
+}
+
+Result<SplitModel> split_model(const Model& model, const std::string& location,
+                               std::uint64_t alignment_bytes) {
+  Skeleton skeleton = to_skeleton(model, kPayloadThresholdBytes);
+  SplitModel split;
+  split.weights_bytes = refer_to(location, skeleton, alignment_bytes);
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
+  split.program = std::move(serialized->bytes);
+  split.weights = external_layout(skeleton, alignment_bytes);
+  split.tensors = std::move(skeleton.payloads);
+  return split;
+}
+
+Result<MemoryModel> refer_to_memory(const Model& model, std::size_t threshold_bytes) {
+  Skeleton skeleton = to_skeleton(model, threshold_bytes);
+  std::vector<std::uint64_t> addresses;
+  for (const Tensor& tensor : skeleton.payloads)
+    addresses.push_back(reinterpret_cast<std::uintptr_t>(tensor.bytes().data()));
+  refer_to("*/_ORT_MEM_ADDR_/*", addresses, skeleton);
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
+  return MemoryModel{std::move(serialized->bytes), std::move(skeleton.payloads)};
+}
+
+Result<NamedWeights> refer_by_name(const Model& model, std::size_t threshold_bytes,
+                                   const std::function<bool(const Tensor&)>& takes) {
+  Skeleton skeleton = to_skeleton(model, threshold_bytes);
+  NamedWeights named;
+  for (onnx::TensorProto& initializer : *skeleton.proto.mutable_graph()->mutable_initializer()) {
+    const std::int64_t marker = marker_index(initializer);
+    if (marker < 0) continue;
+    const Tensor& tensor = skeleton.payloads[static_cast<std::size_t>(marker)];
+    if (!takes(tensor)) continue;
+    refer_to("given-by-name", 0, tensor.bytes().size(), initializer);
+    named.names.push_back(initializer.name());
+    named.tensors.push_back(tensor);
   }
-  return result;
+  TARMAC_TRY(const auto serialized, serialize(skeleton));
+  TARMAC_TRY(named.program, joined(serialized->spliced));
+  return named;
 }
 
 Result<std::string> model_digest(const Model& model) {

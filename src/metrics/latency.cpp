@@ -7,6 +7,9 @@
 namespace tarmac {
 namespace {
 
+/// Up to here 0.5^n is far from underflow; beyond, the normal approximation is exact enough.
+constexpr std::size_t kMostExactSamples = 500;
+
 Result<std::vector<std::int64_t>> sorted_times(std::span<const std::int64_t> samples_ns) {
   if (samples_ns.empty()) {
     return make_error(ErrorCode::kInvalidInput, "there are no latency samples; measure at least one run");
@@ -67,6 +70,52 @@ Result<LatencyHistogram> make_histogram(std::span<const std::int64_t> samples_ns
     const std::int64_t bin =
         std::min<std::int64_t>((sample - histogram.first_ns) / histogram.bin_ns, bins - 1);
     ++histogram.counts[static_cast<std::size_t>(bin)];
+  }
+  return histogram;
+}
+
+std::optional<MedianInterval> median_interval(std::span<const std::int64_t> sorted) {
+  assert(std::is_sorted(sorted.begin(), sorted.end()));
+  const std::size_t n = sorted.size();
+  std::size_t rank = 0;  // from 1: the largest with P(Binomial(n, 1/2) < rank) <= 2.5 %
+  if (n <= kMostExactSamples) {
+    double probability = std::pow(0.5, static_cast<double>(n));
+    double below = 0;
+    while (below + probability <= 0.025) {
+      below += probability;
+      ++rank;
+      probability *= static_cast<double>(n - rank + 1) / static_cast<double>(rank);
+    }
+  } else {
+    const auto count = static_cast<double>(n);
+    rank = static_cast<std::size_t>(std::floor(count / 2 - 1.96 * std::sqrt(count) / 2));
+  }
+  if (rank == 0) return std::nullopt;
+  return MedianInterval{sorted[rank - 1], sorted[n - rank]};
+}
+
+Result<LogHistogram> make_log_histogram(std::span<const std::int64_t> samples_ns, int bins) {
+  if (bins < 1) {
+    return make_error(ErrorCode::kInvalidInput,
+                      "a histogram needs at least one bin, found " + std::to_string(bins));
+  }
+  TARMAC_TRY(const auto sorted, sorted_times(samples_ns));
+  // A time of 0 has no logarithm.
+  const auto first = static_cast<double>(std::max<std::int64_t>(1, sorted.front()));
+  const auto ratio = static_cast<double>(std::max<std::int64_t>(1, sorted.back())) / first;
+  LogHistogram histogram;
+  histogram.edges_ns.push_back(sorted.front());
+  for (int i = 1; i <= bins; ++i) {
+    const auto edge = i == bins ? sorted.back() : std::llround(first * std::pow(ratio, double(i) / bins));
+    if (edge > histogram.edges_ns.back()) histogram.edges_ns.push_back(edge);
+  }
+  if (histogram.edges_ns.size() == 1) histogram.edges_ns.push_back(sorted.back());
+  auto from = sorted.begin();
+  for (std::size_t i = 1; i < histogram.edges_ns.size(); ++i) {
+    const bool last = i + 1 == histogram.edges_ns.size();
+    const auto to = last ? sorted.end() : std::lower_bound(from, sorted.end(), histogram.edges_ns[i]);
+    histogram.counts.push_back(to - from);
+    from = to;
   }
   return histogram;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,5 +41,28 @@ struct LatencyHistogram {
 /// Bins from the fastest sample to p99, whatever outliers there are; the slowest percent shares the last bin.
 /// Errors: as summarize_latency(), kInvalidInput for no bins.
 Result<LatencyHistogram> make_histogram(std::span<const std::int64_t> samples_ns, int bins);
+
+/// Where the true median lies with 95 % confidence or a little more, if the samples do not depend on each
+/// other: times of one process do, so over minutes it may still move out. Both are measured times.
+struct MedianInterval {
+  std::int64_t low_ns = 0;
+  std::int64_t high_ns = 0;
+};
+
+/// By order statistics: the narrowest pair of ranks l and n + 1 - l between which, by the binomial
+/// distribution with p = 1/2, the median lies in at least 95 % of all cases (Conover, Practical Nonparametric
+/// Statistics, 3.2). Absent for fewer than 6 samples. Asserts that they are sorted.
+std::optional<MedianInterval> median_interval(std::span<const std::int64_t> sorted);
+
+/// Counts of samples in bins whose edges grow by one ratio: bin i covers [edges_ns[i], edges_ns[i + 1]), the
+/// last one its upper edge as well. Every sample is in a bin.
+struct LogHistogram {
+  std::vector<std::int64_t> edges_ns;
+  std::vector<std::int64_t> counts;
+};
+
+/// From the fastest to the slowest sample; fewer bins than asked for where edges would fall together. Errors:
+/// as summarize_latency(), kInvalidInput for no bins.
+Result<LogHistogram> make_log_histogram(std::span<const std::int64_t> samples_ns, int bins);
 
 }  // namespace tarmac

@@ -15,7 +15,7 @@ std::size_t split_atom(AxisLayout& layout, std::size_t atom, const SymbolicDim& 
                        const SymbolicDim& inner) {
   const std::size_t added = layout.atoms.size();
   layout.atoms[atom].size = outer;
-  layout.atoms.push_back({inner, std::nullopt});
+  layout.atoms.push_back({inner, std::nullopt, layout.atoms[atom].spread});
   for (LayoutStep& step : layout.steps) {
     for (AtomGroup& group : step.axes) {
       const auto at = std::find(group.begin(), group.end(), atom);
@@ -137,6 +137,7 @@ Value* moved_input(const Node& node, const SymbolicShapes& shapes, const TraceTh
        {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Gather", "Split", "Slice"}) {
     if (node.op_type == op) return node.input(0);
   }
+  if (through.spreads && node.op_type == "Expand") return node.input(0);
   if (through.casts && node.op_type == "Cast")
     return is_float(node.input(0)) && is_float(node.output(0)) ? node.input(0) : nullptr;
   if (through.scalars) {
@@ -146,6 +147,27 @@ Value* moved_input(const Node& node, const SymbolicShapes& shapes, const TraceTh
     if (const auto shift = shift_of(node, shapes)) return shift->value;
   }
   return nullptr;
+}
+
+/// Appends the output of an Expand: new atoms for what it repeats.
+bool spread(AxisLayout& layout, const Node& node, const SymbolicShapes& shapes, const TraceThrough& through) {
+  const SymbolicShape* out = shapes.shape(node.output(0));
+  LayoutStep step = layout.steps.back();
+  if (!through.spreads || !node.is("Expand") || node.input(0) != step.value || out == nullptr ||
+      out->size() < step.axes.size())
+    return false;
+  step.axes.insert(step.axes.begin(), out->size() - step.axes.size(), {});
+  AxisLayout changed = layout;
+  for (std::size_t i = 0; i < out->size(); ++i) {
+    if (layout.size(step.axes[i]) == (*out)[i]) continue;
+    if (!step.axes[i].empty()) return false;
+    step.axes[i] = {changed.atoms.size()};
+    changed.atoms.push_back({(*out)[i], std::nullopt, true});
+  }
+  step.value = node.output(0);
+  changed.steps.push_back(std::move(step));
+  layout = std::move(changed);
+  return true;
 }
 
 /// Appends the output of scalar arithmetic or a Cast.
@@ -236,7 +258,7 @@ std::optional<AxisLayout> start_layout(Value* value, const SymbolicShapes& shape
     step.axes.emplace_back();
     if (dim.is(1)) continue;
     step.axes.back().push_back(layout.atoms.size());
-    layout.atoms.push_back({dim, std::nullopt});
+    layout.atoms.push_back({dim, std::nullopt, false});
   }
   layout.steps.push_back(std::move(step));
   return layout;
@@ -281,7 +303,7 @@ std::optional<AxisLayout> trace_layout(Value* value, const SymbolicShapes& shape
     Value* output = chain[i];
     const Node& node = *output->producer();
     if (follow(*layout, node, shapes) || choose(*layout, node, output, shapes, through) ||
-        follow_arithmetic(*layout, node, shapes, through))
+        follow_arithmetic(*layout, node, shapes, through) || spread(*layout, node, shapes, through))
       continue;
     layout = start_layout(output, shapes);  // the axes are lost here: begin anew
     if (!layout) return std::nullopt;

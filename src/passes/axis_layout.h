@@ -16,6 +16,7 @@ using AtomGroup = std::vector<std::size_t>;
 struct AxisAtom {
   SymbolicDim size;
   std::optional<std::int64_t> chosen;  ///< the one index of it that the traced value holds
+  bool spread = false;                 ///< repeats what it stands beside: the farthest source lacks it
 };
 
 /// A value on the way, and what its axes hold in terms of the atoms.
@@ -33,6 +34,7 @@ struct TraceThrough {
   bool shifts = false;   ///< Add and Sub of a scalar
   bool blocks = false;   ///< the choice of one of several equal parts of an axis, such as [:, :2] of 4
   bool casts = false;    ///< Cast from one float type to another
+  bool spreads = false;  ///< Expand
 };
 
 struct AxisLayout {

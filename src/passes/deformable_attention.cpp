@@ -209,11 +209,7 @@ class Matcher {
     if (summed != wanted) return decline("the sum is not over the levels and points alone");
     result.append(std::move(after));
     found_.sum = result.steps().size() - 1;
-    for (int i = 0; i < kMaxMoves; ++i) {
-      const Node* next = reader_besides_shapes(*result.steps().back().value);
-      if (next == nullptr || &next->graph() != &sum_.graph() || !moves_data(*next)) break;
-      if (!result.append(*next, shapes_)) break;
-    }
+    follow_result(result, sum_.graph(), shapes_);
     return find_heads();
   }
 
@@ -267,16 +263,17 @@ class Matcher {
                                   : "the weights are spread over batch, queries, levels or points");
         if (channels) continue;
         if (part.letter == 'N') {
-          axis.push_back({'B', {}});
+          axis.push_back({'B', {}, part.place});
         } else if (part.letter == 'Q') {
-          axis.push_back({'Q', {}});
+          axis.push_back({'Q', {}, part.place});
         } else {
           axis.push_back(part);
         }
       }
       if (present) axes.push_back(std::move(axis));
     }
-    auto layout = LetteredLayout::make(trace_layout(weights_, shapes_, {.casts = true}), axes);
+    auto layout =
+        LetteredLayout::make(trace_layout(weights_, shapes_, {.casts = true, .spreads = true}), axes);
     if (!layout || !layout->chosen().empty()) return decline("the axes of the weights could not be followed");
     found_.weights = *std::move(layout);
     return true;
@@ -409,7 +406,7 @@ class Matcher {
         layout->set_letter(atom, 'L');
       }
       const auto wanted = axes_of_letters(*layout, {"B", "Q", "M", "L", "P", "X"});
-      const LayoutStep* step = location_step(*layout, wanted);
+      const LayoutStep* step = location_step(*layout, true, wanted);
       if (step == nullptr)
         return decline("the sampling grid is not 2 · location - 1 of one tensor of all levels");
       if (l == 0) {
@@ -441,17 +438,27 @@ std::vector<AtomGroup> axes_of_letters(const LetteredLayout& layout, const std::
   return groups;
 }
 
-bool holds_locations(const LayoutStep& step) {
-  return nearly(step.factor, 2.0, DType::kFloat32) && nearly(step.offset, -1.0, DType::kFloat32);
+void follow_result(LetteredLayout& result, const Graph& graph, const SymbolicShapes& shapes) {
+  for (int i = 0; i < kMaxMoves; ++i) {
+    const Node* next = reader_besides_shapes(*result.steps().back().value);
+    if (next == nullptr || &next->graph() != &graph || !moves_data(*next)) break;
+    if (!result.append(*next, shapes)) break;
+  }
 }
 
-const LayoutStep* location_step(const LetteredLayout& sampling, const std::vector<AtomGroup>& wanted) {
+bool holds_locations(const LayoutStep& step, bool from_grid) {
+  return nearly(step.factor, from_grid ? 2.0 : 1.0, DType::kFloat32) &&
+         nearly(step.offset, from_grid ? -1.0 : 0.0, DType::kFloat32);
+}
+
+const LayoutStep* location_step(const LetteredLayout& sampling, bool from_grid,
+                                const std::vector<AtomGroup>& wanted) {
   const auto& steps = sampling.steps();
   std::size_t first = 0;
-  while (first < steps.size() && !holds_locations(steps[first])) ++first;
+  while (first < steps.size() && !holds_locations(steps[first], from_grid)) ++first;
   if (first == steps.size()) return nullptr;
   const LayoutStep* step = closest_step(sampling.layout(), wanted, first);
-  return step != nullptr && holds_locations(*step) ? step : nullptr;
+  return step != nullptr && holds_locations(*step, from_grid) ? step : nullptr;
 }
 
 std::optional<DeformableAttention> match_deformable_attention(const Node& sum, const SymbolicShapes& shapes,

@@ -52,13 +52,30 @@ std::vector<double> sizes_of(const std::vector<AttentionLevel>& levels) {
   return sizes;
 }
 
-void add_locations(const AttentionDefinition& of, Lines& lines) {
+/// The name of an input, of this rank, with an entry for each of the value's batch.
+std::string spread_batch(const std::string& input, std::size_t rank, bool spread, Lines& lines) {
+  if (!spread) return input;
+  lines.add("{0}_batch = Shape <end = 1> ({0})", input);
+  lines.add("{0}_turns = Div (batch, {0}_batch)", input);
+  lines.integers((input + "_before").c_str(), {1});
+  lines.integers((input + "_behind").c_str(), std::vector<std::int64_t>(rank - 1, 1));
+  lines.add("{0}_turned = Concat <axis = 0> ({0}_before, {0}_turns, {0}_behind)", input);
+  lines.add("{0}_alone = Unsqueeze ({0}, {0}_before)", input);
+  lines.add("{0}_repeated = Expand ({0}_alone, {0}_turned)", input);
+  lines.add("{0}_rest = Shape <start = 1> ({0})", input);
+  lines.add("{0}_shape = Concat <axis = 0> (batch, {0}_rest)", input);
+  lines.add("{0}_spread = Reshape ({0}_repeated, {0}_shape)", input);
+  return input + "_spread";
+}
+
+void add_locations(const AttentionDefinition& of, const std::string& sampling, Lines& lines) {
   const auto levels = static_cast<std::int64_t>(of.levels.size());
   if (of.reference == ReferenceForm::kNone) {
-    lines.add("locations = Identity (sampling)");
+    lines.add("locations = Identity ({})", sampling);
     return;
   }
-  lines.cast("references", "reference_points", of.references, of.sampling);
+  lines.cast("references", spread_batch("reference_points", 4, of.references_spread, lines), of.references,
+             of.sampling);
   if (of.reference == ReferenceForm::kBoxes) {
     lines.integers("between", {2, 4});
     lines.add("boxes = Unsqueeze (references, between)");
@@ -70,12 +87,12 @@ void add_locations(const AttentionDefinition& of, Lines& lines) {
     lines.add("extents = Slice (boxes, two_i, four, last)");
     lines.floats("half", "", {0.5 / static_cast<double>(of.points)}, of.sampling);
     lines.add("halves = Mul (extents, half)");
-    lines.add("moved = Mul (sampling, halves)");
+    lines.add("moved = Mul ({}, halves)", sampling);
     lines.add("locations = Add (centres, moved)");
     return;
   }
   lines.floats("sizes", fmt::format("[1, 1, 1, {}, 1, 2]", levels), sizes_of(of.levels), of.sampling);
-  lines.add("moved = Div (sampling, sizes)");
+  lines.add("moved = Div ({}, sizes)", sampling);
   if (of.reference == ReferenceForm::kLevels) {
     lines.integers("between", {2, 4});
     lines.add("spread = Unsqueeze (references, between)");
@@ -104,6 +121,9 @@ std::string AttentionDefinition::overload() const {
   if (reference == ReferenceForm::kBoxes) word += "_boxes";
   if (reference == ReferenceForm::kPoints) word += fmt::format("_{}references", reference_count);
   if (mask) word += "_mask";
+  if (sampling_spread) word += "_fewoffsets";
+  if (weights_spread) word += "_fewweights";
+  if (references_spread) word += "_fewreferences";
   for (const DType dtype : {value, sampling, weights, references}) {
     if (dtype != DType::kFloat32) {
       word += fmt::format("_{}_{}_{}_{}", text_type(value), text_type(sampling), text_type(weights),
@@ -117,7 +137,10 @@ std::string AttentionDefinition::overload() const {
 std::string AttentionDefinition::body(std::int64_t opset) const {
   const auto count = static_cast<std::int64_t>(levels.size());
   Lines lines;
-  add_locations(*this, lines);
+  if (sampling_spread || weights_spread || references_spread) lines.add("batch = Shape <end = 1> (value)");
+  const std::string offsets = spread_batch("sampling", 6, sampling_spread, lines);
+  const std::string factors = spread_batch("attention_weights", 5, weights_spread, lines);
+  add_locations(*this, offsets, lines);
   lines.floats("two", "", {2.0}, sampling);
   lines.floats("one", "", {1.0}, sampling);
   lines.add("doubled = Mul (locations, two)");
@@ -146,7 +169,7 @@ std::string AttentionDefinition::body(std::int64_t opset) const {
   }
   lines.add("samples = Concat <axis = 3> ({})", parts);
   lines.integers("joined_shape", {0, 0, 0, -1});
-  lines.add("joined = Reshape (attention_weights, joined_shape)");
+  lines.add("joined = Reshape ({}, joined_shape)", factors);
   lines.add("weighed = {} (joined)", softmax ? "Softmax <axis = -1>" : "Identity");
   lines.cast("typed", "weighed", weights, value);
   lines.add("weights_by_head = Transpose <perm = [0, 2, 1, 3]> (typed)");

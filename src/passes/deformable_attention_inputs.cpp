@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "passes/lift.h"
 #include "passes/region.h"
@@ -22,6 +23,21 @@ bool contains_all(const AtomGroup& group, const AtomGroup& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](std::size_t atom) { return contains(group, atom); });
 }
 
+AtomGroup flattened(const std::vector<AtomGroup>& axes) {
+  AtomGroup all;
+  for (const AtomGroup& group : axes) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+/// `atoms` that are not among `others`.
+AtomGroup without(const AtomGroup& atoms, const AtomGroup& others) {
+  AtomGroup rest;
+  for (const std::size_t atom : atoms) {
+    if (!contains(others, atom)) rest.push_back(atom);
+  }
+  return rest;
+}
+
 std::optional<std::vector<LetterAxis>> letters_of(const LetteredLayout& letters, const LayoutStep& step) {
   std::vector<LetterAxis> axes;
   for (const AtomGroup& group : step.axes) {
@@ -32,6 +48,32 @@ std::optional<std::vector<LetterAxis>> letters_of(const LetteredLayout& letters,
   return axes;
 }
 
+/// Whether these are the inner part of the batch, or nothing: then one entry serves several in turn.
+bool is_inner_batch(const LetteredLayout& letters, const AtomGroup& atoms) {
+  const AtomGroup batch = letters.atoms("B");
+  return atoms.size() <= batch.size() &&
+         contains_all(AtomGroup(batch.end() - static_cast<std::ptrdiff_t>(atoms.size()), batch.end()), atoms);
+}
+
+/// Whether `value` is computed from one of the result's steps.
+bool depends_on(const Value& value, const LetteredLayout& result) {
+  std::vector<const Value*> open = {&value};
+  std::set<const Value*> seen;
+  while (!open.empty()) {
+    const Value* next = open.back();
+    open.pop_back();
+    if (!seen.insert(next).second) continue;
+    for (const LayoutStep& step : result.steps()) {
+      if (step.value == next) return true;
+    }
+    if (next->producer() == nullptr) continue;
+    for (const Value* input : next->producer()->inputs()) {
+      if (input != nullptr) open.push_back(input);
+    }
+  }
+  return false;
+}
+
 /// Locations that are a sum of references, broadcast, and offsets.
 class ReferenceMatcher {
  public:
@@ -39,24 +81,28 @@ class ReferenceMatcher {
       : found_(found), shapes_(shapes), letters_(found.sampling), step_(step) {}
 
   std::optional<AttentionReference> run(Value* references, Value* moved) {
-    const SymbolicShape* whole = shapes_.shape(moved);
-    const SymbolicShape* sum = shapes_.shape(step_.value);
-    if (whole == nullptr || sum == nullptr || !(*whole == *sum) || !read_form(references))
-      return std::nullopt;
-    if (found_reference_.form == ReferenceForm::kLevels && take_boxes(references, moved)) {
+    const auto present = present_atoms(moved);
+    if (!present || !read_form(references)) return std::nullopt;
+    const AtomGroup absent = without(flattened(step_.axes), *present);
+    if (!is_inner_batch(letters_, absent)) return std::nullopt;
+    offsets_spread_ = !absent.empty();
+    if (found_reference_.form == ReferenceForm::kLevels && absent.empty() && !references_spread_ &&
+        take_boxes(references, moved)) {
       found_reference_.form = ReferenceForm::kBoxes;
       return found_reference_;
     }
     if (!take_offsets(moved) || !take_points(references)) return std::nullopt;
+    found_reference_.offsets.spread |= offsets_spread_;
+    found_reference_.references.spread |= references_spread_;
     return found_reference_;
   }
 
  private:
-  /// Along which axes the references differ: those of the levels, or of the inner points of each level.
-  bool read_form(const Value* references) {
-    const SymbolicShape* shape = shapes_.shape(references);
+  /// The atoms of the locations that an operand has which is broadcast to them.
+  [[nodiscard]] std::optional<AtomGroup> present_atoms(const Value* operand) const {
+    const SymbolicShape* shape = shapes_.shape(operand);
     const std::size_t rank = step_.axes.size();
-    if (shape == nullptr || shape->size() > rank) return false;
+    if (shape == nullptr || shape->size() > rank) return std::nullopt;
     AtomGroup present;
     for (std::size_t i = 0; i < rank; ++i) {
       const bool there = i + shape->size() >= rank;
@@ -64,11 +110,21 @@ class ReferenceMatcher {
       if (size == letters_.layout().size(step_.axes[i])) {
         present.insert(present.end(), step_.axes[i].begin(), step_.axes[i].end());
       } else if (!size.is(1)) {
-        return false;
+        return std::nullopt;
       }
     }
-    const AtomGroup always = letters_.atoms("BQX");
-    if (!contains_all(present, always)) return false;
+    return present;
+  }
+
+  /// Along which axes the references differ: those of the levels, or of the inner points of each level.
+  bool read_form(const Value* references) {
+    const auto found = present_atoms(references);
+    if (!found) return false;
+    const AtomGroup& present = *found;
+    const AtomGroup absent = without(letters_.atoms("BQX"), present);
+    const AtomGroup always = without(letters_.atoms("BQX"), absent);
+    if (!is_inner_batch(letters_, absent)) return false;
+    references_spread_ = !absent.empty();
     const AtomGroup levels = letters_.atoms("L");
     if (contains_all(present, levels) && present.size() == always.size() + levels.size()) {
       found_reference_.form = ReferenceForm::kLevels;
@@ -101,7 +157,8 @@ class ReferenceMatcher {
   bool take_points(Value* references) {
     const auto axes = spread_axes(references);
     if (!axes) return false;
-    const auto traced = LetteredLayout::make(trace_layout(references, shapes_, {.casts = true}), *axes);
+    const auto traced =
+        LetteredLayout::make(trace_layout(references, shapes_, {.casts = true, .spreads = true}), *axes);
     if (!traced || !traced->chosen().empty()) return false;
     const bool by_points = found_reference_.form == ReferenceForm::kPoints;
     found_reference_.references = LiftOperand::closest(*traced, {"B", "Q", by_points ? "P" : "L", "X"});
@@ -112,9 +169,13 @@ class ReferenceMatcher {
   bool take_offsets(Value* moved) {
     const auto axes = spread_axes(moved);
     if (!axes) return false;
-    const auto traced = LetteredLayout::make(trace_layout(moved, shapes_, {.casts = true}), *axes);
+    const auto traced =
+        LetteredLayout::make(trace_layout(moved, shapes_, {.casts = true, .spreads = true}), *axes);
     if (!traced || !traced->chosen().empty()) return false;
     const LayoutStep& front = traced->steps().front();
+    const AtomGroup absent = without(flattened(traced->steps().back().axes), flattened(front.axes));
+    if (!is_inner_batch(*traced, absent)) return false;
+    offsets_spread_ |= !absent.empty();
     const Node* node = front.value->producer();
     if (node == nullptr || (!node->is("Div") && !node->is("Mul"))) return false;
     const bool divides = node->is("Div");
@@ -134,7 +195,8 @@ class ReferenceMatcher {
   bool place_offsets(const LetteredLayout& letters, const LayoutStep& step, Value* offsets) {
     const auto axes = letters_of(letters, step);
     if (!axes) return false;
-    const auto behind = LetteredLayout::make(trace_layout(offsets, shapes_, {.casts = true}), *axes);
+    const auto behind =
+        LetteredLayout::make(trace_layout(offsets, shapes_, {.casts = true, .spreads = true}), *axes);
     if (!behind || !behind->chosen().empty()) return false;
     found_reference_.offsets = LiftOperand::closest(*behind, {"B", "Q", "M", "L", "P", "X"});
     return true;
@@ -241,6 +303,8 @@ class ReferenceMatcher {
   const SymbolicShapes& shapes_;
   const LetteredLayout& letters_;
   const LayoutStep& step_;  ///< the locations
+  bool offsets_spread_ = false;
+  bool references_spread_ = false;
   AttentionReference found_reference_;
 };
 
@@ -251,14 +315,24 @@ LiftOperand LiftOperand::closest(const LetteredLayout& letters, const std::vecto
   LiftOperand operand;
   operand.wanted = axes_of_letters(letters, wanted);
   operand.layout = letters.layout();
-  const LayoutStep* step = closest_step(letters.layout(), operand.wanted, 0, dtype);
+  const LayoutStep* step = nullptr;
+  std::vector<AtomGroup> before_spread = operand.wanted;
+  AtomGroup& batch = before_spread.front();
+  while (!batch.empty() && letters.layout().atoms[batch.back()].spread) batch.pop_back();
+  if (before_spread != operand.wanted) step = closest_step(letters.layout(), before_spread, 0, dtype);
+  if (step != nullptr) {
+    operand.wanted = std::move(before_spread);
+    operand.spread = true;
+  } else {
+    step = closest_step(letters.layout(), operand.wanted, 0, dtype);
+  }
   if (step == nullptr) return operand;
   operand.value = step->value;
   operand.axes = step->axes;
   return operand;
 }
 
-std::optional<LiftOperand> take_softmax(const DeformableAttention& found) {
+std::optional<LiftOperand> take_softmax(const DeformableAttention& found, const SymbolicShapes& shapes) {
   const LetteredLayout& letters = found.weights;
   const LayoutStep& front = letters.steps().front();
   const Node* softmax = front.value->producer();
@@ -267,20 +341,26 @@ std::optional<LiftOperand> take_softmax(const DeformableAttention& found) {
   const auto axis = axis_index(softmax->attribute_or<std::int64_t>("axis", -1), front.axes.size());
   if (!axis || !is_float_up_to_32(softmax->input(0)->type)) return std::nullopt;
   const AtomGroup& over = front.axes[*axis];
-  const AtomGroup wanted = letters.atoms("LP");
-  if (over.size() != wanted.size() || !contains_all(over, wanted)) return std::nullopt;
-  LiftOperand logits;
-  logits.value = softmax->input(0);
-  logits.axes = front.axes;
-  logits.layout = letters.layout();
-  logits.wanted = axes_of_letters(letters, {"B", "Q", "M", "L", "P"});
+  const AtomGroup summed = letters.atoms("LP");
+  if (over.size() != summed.size() || !contains_all(over, summed)) return std::nullopt;
+  // What the weights have and the softmax does not was repeated behind it.
+  const AtomGroup absent = without(flattened(letters.steps().back().axes), flattened(front.axes));
+  const auto axes = letters_of(letters, front);
+  if (!is_inner_batch(letters, absent) || !axes) return std::nullopt;
+  const auto behind = LetteredLayout::make(
+      trace_layout(softmax->input(0), shapes, {.choices = false, .spreads = true}), *axes);
+  if (!behind) return std::nullopt;
+  LiftOperand logits = LiftOperand::closest(*behind, {"B", "Q", "M", "L", "P"});
+  logits.spread = logits.spread || !absent.empty();
   return logits;
 }
 
 std::optional<AttentionReference> take_reference(const DeformableAttention& found,
                                                  const SymbolicShapes& shapes) {
   const auto& steps = found.sampling.steps();
-  const auto step = std::find_if(steps.begin(), steps.end(), holds_locations);
+  const auto step = std::find_if(steps.begin(), steps.end(), [&](const LayoutStep& one) {
+    return holds_locations(one, found.from_grid);
+  });
   const Node* add = step == steps.end() ? nullptr : step->value->producer();
   if (add == nullptr || !add->is("Add")) return std::nullopt;
   for (const std::size_t side : {0U, 1U}) {
@@ -290,27 +370,44 @@ std::optional<AttentionReference> take_reference(const DeformableAttention& foun
   return std::nullopt;
 }
 
-std::optional<AttentionMask> take_mask(Value& result, const SymbolicShapes& shapes) {
-  Node* product = reader_besides_shapes(result);
-  if (product == nullptr || !product->is("Mul") || &product->graph() != &result.graph()) return std::nullopt;
-  Value* factor = product->input(product->input(0) == &result ? 1 : 0);
-  const SymbolicShape* shape = shapes.shape(factor);
-  const SymbolicShape* whole = shapes.shape(&result);
-  if (shape == nullptr || whole == nullptr || shape->size() != 3 || !shape->back().is(1) ||
-      !((*shape)[0] == (*whole)[0]) || !((*shape)[1] == (*whole)[1]))
+std::optional<AttentionMask> take_mask(const DeformableAttention& found, const SymbolicShapes& shapes) {
+  const LayoutStep& last = found.result.steps().back();
+  Node* product = reader_besides_shapes(*last.value);
+  if (product == nullptr || !product->is("Mul") || &product->graph() != &last.value->graph())
     return std::nullopt;
-  const auto traced = LetteredLayout::make(trace_layout(factor, shapes, {}), {{{'B', {}}}, {{'Q', {}}}, {}});
+  Value* factor = product->input(product->input(0) == last.value ? 1 : 0);
+  const SymbolicShape* shape = shapes.shape(factor);
+  if (factor == last.value || shape == nullptr || shape->size() > last.axes.size()) return std::nullopt;
+  // Each axis of it is that of the result, of batch and queries, or 1, of channels.
+  const std::size_t added = last.axes.size() - shape->size();
+  std::vector<LetterAxis> axes;
+  for (std::size_t i = 0; i < last.axes.size(); ++i) {
+    auto letters = found.result.axis(last.axes[i]);
+    if (!letters) return std::nullopt;
+    const bool spread = i < added || (*shape)[i - added].is(1);
+    if (!spread && !((*shape)[i - added] == found.result.layout().size(last.axes[i]))) return std::nullopt;
+    for (LetterPart& part : *letters) {
+      if (part.letter == 'N') part.letter = 'B';
+      const bool channels = part.letter != 'B' && part.letter != 'Q';
+      if (channels != spread && part.size && !part.size->is(1)) return std::nullopt;
+    }
+    if (i >= added) axes.push_back(spread ? LetterAxis{} : *std::move(letters));
+  }
+  const auto traced = LetteredLayout::make(trace_layout(factor, shapes, {}), axes);
   if (!traced || !traced->chosen().empty()) return std::nullopt;
   const LayoutStep& front = traced->steps().front();
   const Node* cast = front.value->producer();
-  if (cast == nullptr || !cast->is("Cast") || cast->input(0)->type.dtype != DType::kBool) return std::nullopt;
-  AttentionMask found_mask;
-  found_mask.product = product->output(0);
-  found_mask.mask.value = cast->input(0);
-  found_mask.mask.axes = front.axes;
-  found_mask.mask.layout = traced->layout();
-  found_mask.mask.wanted = axes_of_letters(*traced, {"B", "Q"});
-  return found_mask;
+  if (cast == nullptr || !cast->is("Cast") || cast->input(0)->type.dtype != DType::kBool ||
+      depends_on(*cast->input(0), found.result))
+    return std::nullopt;
+  AttentionMask mask;
+  mask.product = product->output(0);
+  mask.result = last.value;
+  mask.mask.value = cast->input(0);
+  mask.mask.axes = front.axes;
+  mask.mask.layout = traced->layout();
+  mask.mask.wanted = axes_of_letters(*traced, {"B", "Q"});
+  return mask;
 }
 
 }  // namespace tarmac

@@ -13,15 +13,17 @@ struct LiftOperand {
   std::vector<AtomGroup> axes;
   AxisLayout layout;
   std::vector<AtomGroup> wanted;
-  double scale = 1.0;  ///< the operator wants the tensor times this
+  double scale = 1.0;   ///< the operator wants the tensor times this
+  bool spread = false;  ///< its batch is smaller: one entry serves several of the value's in turn
 
-  /// The step of `letters`, of this type if one is given, that comes closest to the wanted axes.
+  /// The step of `letters`, of this type if one is given, that comes closest to the wanted axes, of which the
+  /// first is the batch; before an Expand that repeats its entries if there is one.
   static LiftOperand closest(const LetteredLayout& letters, const std::vector<std::string>& wanted,
                              DType dtype = DType::kUndefined);
 };
 
 /// weights = Softmax(logits) over all levels and points of a query and head: the logits.
-std::optional<LiftOperand> take_softmax(const DeformableAttention& found);
+std::optional<LiftOperand> take_softmax(const DeformableAttention& found, const SymbolicShapes& shapes);
 
 /// locations = references + scaled offsets: both.
 struct AttentionReference {
@@ -33,11 +35,12 @@ struct AttentionReference {
 std::optional<AttentionReference> take_reference(const DeformableAttention& found,
                                                  const SymbolicShapes& shapes);
 
-/// result · mask with a mask [B, Q, 1] that was cast from booleans; `result` has the operator's own axes.
+/// result · mask with a mask of batch and queries that was cast from booleans.
 struct AttentionMask {
   Value* product = nullptr;
-  LiftOperand mask;  ///< before the cast
+  Value* result = nullptr;  ///< of the same form
+  LiftOperand mask;         ///< before the cast
 };
-std::optional<AttentionMask> take_mask(Value& result, const SymbolicShapes& shapes);
+std::optional<AttentionMask> take_mask(const DeformableAttention& found, const SymbolicShapes& shapes);
 
 }  // namespace tarmac

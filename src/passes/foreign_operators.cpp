@@ -52,22 +52,6 @@ struct AttentionSizes {
   std::int64_t heads = 0, depth = 0, levels = 0, points = 0;
 };
 
-/// The levels where their sizes are constant and lie one after the other, or where `starts` says.
-std::vector<AttentionLevel> constant_levels(const Value* shapes, const Value* starts) {
-  const auto sizes = constant_integers(shapes);
-  const auto rows = starts == nullptr ? std::nullopt : constant_integers(starts);
-  if (!sizes || sizes->size() % 2 != 0 || (starts != nullptr && (!rows || rows->size() != sizes->size() / 2)))
-    return {};
-  std::vector<AttentionLevel> levels;
-  std::int64_t next = 0;
-  for (std::size_t l = 0; l < sizes->size() / 2; ++l) {
-    AttentionLevel level{(*sizes)[2 * l], (*sizes)[2 * l + 1], rows ? (*rows)[l] : next};
-    next += level.height * level.width;
-    levels.push_back(level);
-  }
-  return levels;
-}
-
 }  // namespace
 
 bool is_foreign(const Node& node, std::string_view name) {

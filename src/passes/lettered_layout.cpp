@@ -74,15 +74,19 @@ std::optional<LetteredLayout> LetteredLayout::make(std::optional<AxisLayout> lay
     const auto parts = cut_atoms(result.layout_, {group}, sizes);
     if (!parts) return std::nullopt;
     for (std::size_t k = 0; k < parts->size(); ++k) {
-      for (const std::size_t atom : (*parts)[k]) result.set_letter(atom, axes[i][k].letter);
+      for (const std::size_t atom : (*parts)[k]) result.set_letter(atom, axes[i][k].letter, axes[i][k].place);
     }
   }
   return result;
 }
 
-void LetteredLayout::set_letter(std::size_t atom, char letter) {
-  if (letters_.size() <= atom) letters_.resize(atom + 1, '\0');
+void LetteredLayout::set_letter(std::size_t atom, char letter, std::size_t place) {
+  if (letters_.size() <= atom) {
+    letters_.resize(atom + 1, '\0');
+    places_.resize(atom + 1, 0);
+  }
   letters_[atom] = letter;
+  places_[atom] = place;
 }
 
 AtomGroup LetteredLayout::atoms(std::string_view letters) const {
@@ -92,6 +96,8 @@ AtomGroup LetteredLayout::atoms(std::string_view letters) const {
     for (const std::size_t atom : flattened(step.axes)) {
       if (letter(atom) == wanted) result.push_back(atom);
     }
+    std::stable_sort(result.begin() + static_cast<std::ptrdiff_t>(before), result.end(),
+                     [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
     return result.size() > before;
   };
   for (const char wanted : letters) {
@@ -126,24 +132,30 @@ bool LetteredLayout::append(const Node& node, const SymbolicShapes& shapes) {
 
 void LetteredLayout::label_new_atoms() {
   char last = '\0';
+  std::size_t place = 0;
   for (const std::size_t atom : flattened(layout_.steps.front().axes)) {
     // What was split keeps its index in the outer part.
-    if (letter(atom) == '\0') set_letter(atom, last);
+    if (letter(atom) == '\0') set_letter(atom, last, place);
     last = letter(atom);
+    place = this->place(atom);
   }
 }
 
 std::optional<LetterAxis> LetteredLayout::axis(const AtomGroup& group) const {
   LetterAxis result;
+  std::size_t next = 0;  // place behind the atom before
   for (const std::size_t atom : group) {
     const char of_atom = letter(atom);
     if (of_atom == '\0') return std::nullopt;
     const SymbolicDim& size = layout_.atoms[atom].size;
-    if (!result.empty() && result.back().letter == of_atom) {
+    const AtomGroup same = atoms(std::string(1, of_atom));
+    const auto place = static_cast<std::size_t>(std::find(same.begin(), same.end(), atom) - same.begin());
+    if (!result.empty() && result.back().letter == of_atom && place == next) {
       result.back().size = result.back().size->times(size);
     } else {
-      result.push_back({of_atom, size});
+      result.push_back({of_atom, size, place});
     }
+    next = place + 1;
   }
   return result;
 }
@@ -167,7 +179,7 @@ bool LetteredLayout::split(char letter, const SymbolicDim& size, char inner) {
   if (!outer) return false;
   const auto parts = cut_atoms(layout_, {group}, {*outer, size});
   if (!parts) return false;
-  for (const std::size_t atom : (*parts)[0]) set_letter(atom, letter);
+  for (const std::size_t atom : (*parts)[0]) set_letter(atom, letter, place(atom));
   for (const std::size_t atom : (*parts)[1]) set_letter(atom, inner);
   return true;
 }

@@ -15,6 +15,7 @@ namespace tarmac {
 struct LetterPart {
   char letter = 0;
   std::optional<SymbolicDim> size;
+  std::size_t place = 0;  ///< among the parts of one letter, which may lie in several axes in another order
   bool operator==(const LetterPart&) const = default;
 };
 using LetterAxis = std::vector<LetterPart>;
@@ -28,15 +29,20 @@ class LetteredLayout {
   [[nodiscard]] const AxisLayout& layout() const { return layout_; }
   [[nodiscard]] const std::vector<LayoutStep>& steps() const { return layout_.steps; }
   [[nodiscard]] char letter(std::size_t atom) const { return atom < letters_.size() ? letters_[atom] : '\0'; }
-  /// The atoms of these letters, letter by letter, in the order of the step that make() gave letters.
+  /// The atoms of these letters, letter by letter, in the order of their places, then of the step that make()
+  /// gave letters.
   [[nodiscard]] AtomGroup atoms(std::string_view letters) const;
   /// Atoms that got no letter because one index of them was chosen.
   [[nodiscard]] std::vector<std::size_t> chosen() const;
-  void set_letter(std::size_t atom, char letter);
+  [[nodiscard]] std::size_t place(std::size_t atom) const {
+    return atom < places_.size() ? places_[atom] : 0;
+  }
+  void set_letter(std::size_t atom, char letter, std::size_t place = 0);
   /// Follows one more node; see follow(). Also a Cast.
   bool append(const Node& node, const SymbolicShapes& shapes);
   void append(LayoutStep step) { layout_.steps.push_back(std::move(step)); }
-  /// An axis in letters, atoms of one letter together. Nothing where one has no letter.
+  /// An axis in letters, atoms of one letter together that follow each other there. Nothing where one has no
+  /// letter.
   [[nodiscard]] std::optional<LetterAxis> axis(const AtomGroup& group) const;
   /// Letter, place among the atoms of that letter, and size of every atom of a step: equal for equal forms.
   using Form = std::vector<std::vector<std::tuple<char, std::size_t, SymbolicDim>>>;
@@ -48,7 +54,8 @@ class LetteredLayout {
   void label_new_atoms();
   AxisLayout layout_;
   std::vector<char> letters_;
-  std::size_t lettered_ = 0;  ///< the step that make() gave letters
+  std::vector<std::size_t> places_;  ///< for each atom that has a letter
+  std::size_t lettered_ = 0;         ///< the step that make() gave letters
 };
 
 /// The step from `first` on that comes closest to `wanted`: the same axes, else the same order, else the

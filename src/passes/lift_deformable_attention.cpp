@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/operator.h"
 #include "passes/deformable_attention_inputs.h"
 #include "passes/lift.h"
 #include "passes/passes.h"
@@ -19,6 +20,11 @@ class Lifter {
   Lifter(Model& model, PassContext& context) : model_(model), context_(context), shapes_(*model.graph) {}
 
   Status run() {
+    for (Node* call : nodes_of(model_, kOperator, ops::kDomain)) {
+      std::string ignored;
+      const auto found = read_deformable_attention(*call, shapes_);
+      if (found) TARMAC_CHECK_OK(lift(*found, *call, ignored));
+    }
     for (Node* sum : nodes_of(model_, "ReduceSum")) {
       std::string why;
       const auto found = match_deformable_attention(*sum, shapes_, why);
@@ -30,28 +36,50 @@ class Lifter {
   }
 
  private:
-  /// The core (value, locations, weights), and what stands around it where it fits.
-  Status lift(const DeformableAttention& found, Node& sum, std::string& why) {
+  /// The core (value, locations, weights), and what stands around it where it fits. A call keeps what it has,
+  /// and stays where nothing joins it.
+  Status lift(const DeformableAttention& found, Node& root, std::string& why) {
     const std::vector<std::string> value_axes = {"B", "S", "M", "D"};
-    LiftOperand weights = LiftOperand::closest(found.weights, {"B", "Q", "M", "L", "P"});
-    LiftOperand sampling = locations(found);
-    const LiftOperand result = closest_result(found);
     AttentionDefinition definition{
         .levels = found.levels, .heads = found.heads, .depth = found.depth, .points = found.points};
-    if (auto logits = take_softmax(found)) {
-      weights = *std::move(logits);
-      definition.softmax = true;
+    LiftOperand weights = LiftOperand::closest(found.weights, {"B", "Q", "M", "L", "P"});
+    LiftOperand sampling = locations(found);
+    std::string with;
+    if (found.call != nullptr) {
+      if (weights.spread) {
+        add_word(with, "repeated weights");
+      } else {
+        weights = whole_input(found.weights);
+      }
+      sampling = whole_input(found.sampling);
+      read_call(*found.call, definition);
     }
-    auto reference = take_reference(found, shapes_);
+    const LiftOperand result = closest_result(found);
+    const auto logits = definition.softmax ? std::nullopt : take_softmax(found, shapes_);
+    if (logits) {
+      weights = *logits;
+      definition.softmax = true;
+      add_word(with, "softmax");
+    }
+    const auto reference =
+        definition.reference == ReferenceForm::kNone ? take_reference(found, shapes_) : std::nullopt;
     if (reference) {
-      sampling = std::move(reference->offsets);
+      sampling = reference->offsets;
       definition.reference = reference->form;
       definition.reference_count = reference->count;
+      definition.references_spread = reference->references.spread;
+      add_word(with, "reference points");
     }
-    const auto mask = result.axes == result.wanted ? take_mask(*result.value, shapes_) : std::nullopt;
-    definition.mask = mask.has_value();
-    Value& replaced = mask ? *mask->product : *result.value;
-    Node& before = *replaced.producer();
+    const auto mask = definition.mask ? std::nullopt : take_mask(found, shapes_);
+    if (mask) {
+      definition.mask = true;
+      add_word(with, "mask");
+    }
+    if (found.call != nullptr && with.empty()) return {};
+    definition.sampling_spread |= sampling.spread;
+    definition.weights_spread |= weights.spread;
+    Value& replaced = *result.value;
+    Node& before = found.call != nullptr ? *found.call : *replaced.producer();
     // The operator gives the type of its value; with 16 bits around it that should have 16 bits as well.
     LiftOperand value = LiftOperand::closest(found.value, value_axes, replaced.type.dtype);
     if (value.value == nullptr) value = LiftOperand::closest(found.value, value_axes);
@@ -72,16 +100,19 @@ class Lifter {
           "help";
       return {};
     }
+    if (found.call != nullptr) {
+      if (!reference) inputs[5] = found.call->input(5);
+      if (!mask) inputs[7] = found.call->input(7);
+    }
     definition.value = inputs[0]->type.dtype;
     definition.sampling = inputs[3]->type.dtype;
     definition.weights = inputs[4]->type.dtype;
-    if (reference) definition.references = inputs[5]->type.dtype;
+    if (inputs[5] != nullptr) definition.references = inputs[5]->type.dtype;
     inputs[1] = &spatial_shapes(found, before.graph());
     inputs[2] = level_starts(found, before.graph());
     TARMAC_TRY(Value* const output, add_call(found, definition, std::move(inputs), replaced, before));
-    output->producer()->name = sum.name;
-    LiftOperand whole{output, result.wanted, result.layout, result.axes};
-    Value* placed = mask ? output : place(whole, before);
+    output->producer()->name = root.name;
+    Value* placed = place({output, result.wanted, result.layout, result.axes}, before);
     if (placed == nullptr) {
       replaced_.push_back(output);
       why =
@@ -95,9 +126,21 @@ class Lifter {
     }
     if (const SymbolicShape* shape = shapes_.shape(&replaced)) shapes_.set(*placed, SymbolicShape(*shape));
     placed->type = Type(replaced.type);
+    Value* seen = mask && mask->result != &replaced ? mask->result : placed;
     replaced.graph().replace_uses(replaced, *placed);
     replaced_.push_back(&replaced);
-    report(found, definition, sum);
+    if (mask) {
+      mask->product->graph().replace_uses(*mask->product, *seen);
+      replaced_.push_back(mask->product);
+      before.graph().sort();  // the mask may come from nodes after the attention
+    }
+    if (found.call != nullptr) {
+      context_.changed(root, "took" + with + " into the operator");
+    } else {
+      context_.changed(root, fmt::format("put one {} in place of {} GridSample{}, weights and sum{}",
+                                         kOperator, found.levels.size(), found.levels.size() == 1 ? "" : "s",
+                                         with.empty() ? with : ", with" + with));
+    }
     return {};
   }
 
@@ -106,8 +149,10 @@ class Lifter {
     LiftedCall call;
     call.op_type = kOperator;
     call.inputs = std::move(inputs);
-    call.overload = definition.overload();
-    call.body = definition.body(model_.opset());
+    if (model_.opset() >= 16) {  // GridSample
+      call.overload = definition.overload();
+      call.body = definition.body(model_.opset());
+    }
     if (definition.softmax) call.attributes["softmax"] = std::int64_t{1};
     if (definition.reference == ReferenceForm::kPoints)
       call.attributes["reference_mode"] = std::string("points");
@@ -120,23 +165,46 @@ class Lifter {
     return output;
   }
 
-  void report(const DeformableAttention& found, const AttentionDefinition& definition, const Node& sum) {
-    std::string with;
-    const auto add = [&](const char* what) {
-      with += (with.empty() ? ", with its " : " and ") + std::string(what);
+  static void add_word(std::string& with, const char* what) {
+    with += (with.empty() ? " its " : " and ") + std::string(what);
+  }
+
+  /// An input of a call as it is.
+  static LiftOperand whole_input(const LetteredLayout& letters) {
+    LiftOperand operand;
+    operand.value = letters.steps().back().value;
+    operand.axes = letters.steps().back().axes;
+    operand.layout = letters.layout();
+    operand.wanted = operand.axes;
+    return operand;
+  }
+
+  /// What a call does beside the core.
+  void read_call(const Node& call, AttentionDefinition& definition) const {
+    const auto is_spread = [&](std::size_t input) {
+      const SymbolicShape* shape = shapes_.shape(call.input(input));
+      const SymbolicShape* whole = shapes_.shape(call.input(0));
+      return shape == nullptr || !(shape->front() == whole->front());
     };
-    if (definition.softmax) add("softmax");
-    if (definition.reference != ReferenceForm::kNone) add("reference points");
-    if (definition.mask) add("mask");
-    context_.changed(sum, fmt::format("put one {} in place of {} GridSample{}, weights and sum{}", kOperator,
-                                      found.levels.size(), found.levels.size() == 1 ? "" : "s", with));
+    definition.softmax = call.attribute_or<std::int64_t>("softmax", 0) != 0;
+    definition.mask = call.input(7) != nullptr;
+    definition.sampling_spread = is_spread(3);
+    definition.weights_spread = is_spread(4);
+    const SymbolicShape* references = shapes_.shape(call.input(5));
+    if (references == nullptr) return;
+    const bool by_points = call.attribute_or<std::string>("reference_mode", "levels") == "points";
+    definition.reference = by_points                  ? ReferenceForm::kPoints
+                           : references->back().is(4) ? ReferenceForm::kBoxes
+                                                      : ReferenceForm::kLevels;
+    if (by_points) definition.reference_count = (*references)[2].factor();
+    definition.references_spread = is_spread(5);
   }
 
   static LiftOperand locations(const DeformableAttention& found) {
     LiftOperand operand;
     operand.layout = found.sampling.layout();
     operand.wanted = axes_of_letters(found.sampling, {"B", "Q", "M", "L", "P", "X"});
-    const LayoutStep* step = location_step(found.sampling, operand.wanted);
+    const LayoutStep* step = location_step(found.sampling, found.from_grid, operand.wanted);
     operand.value = step->value;
     operand.axes = step->axes;
     return operand;
@@ -209,7 +277,9 @@ class Lifter {
 }  // namespace
 
 Status lift_deformable_attention(Model& model, PassContext& context) {
-  if (!may_lift(context, kOperator) || nodes_of(model, "GridSample").empty()) return {};
+  if (!may_lift(context, kOperator) ||
+      (nodes_of(model, "GridSample").empty() && nodes_of(model, kOperator, ops::kDomain).empty()))
+    return {};
   return Lifter(model, context).run();
 }
 

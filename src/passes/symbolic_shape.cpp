@@ -22,6 +22,13 @@ SymbolicDim SymbolicDim::times(const SymbolicDim& other) const {
   return result;
 }
 
+std::optional<SymbolicDim> SymbolicDim::plus(const SymbolicDim& other) const {
+  if (symbols_ != other.symbols_) return std::nullopt;
+  SymbolicDim result = *this;
+  result.factor_ += other.factor_;
+  return result;
+}
+
 std::optional<SymbolicDim> SymbolicDim::divided_by(const SymbolicDim& other) const {
   if (other.factor_ == 0 || factor_ % other.factor_ != 0) return std::nullopt;
   if (!std::includes(symbols_.begin(), symbols_.end(), other.symbols_.begin(), other.symbols_.end()))
@@ -153,8 +160,12 @@ std::optional<std::vector<std::int64_t>> SymbolicShapes::integers(const Value* v
 std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::elements(const Value* value) const {
   const auto it = elements_.find(value);
   if (it != elements_.end()) return it->second;
-  const auto numbers = small_integers(value);
-  if (!numbers || constant_of(value)->shape().size() > 1) return std::nullopt;
+  const Tensor* tensor = constant_of(value);
+  if (tensor == nullptr || tensor->shape().size() > 1 || tensor->count() > kMaxElements ||
+      (!is_integer(tensor->dtype()) && tensor->dtype() != DType::kBool))
+    return std::nullopt;
+  const auto numbers = to_int64s(*tensor);  // a condition of Where as 0 and 1
+  if (!numbers) return std::nullopt;
   MaybeShape result;
   for (const std::int64_t number : *numbers) result.emplace_back(SymbolicDim::of(number));
   return result;

@@ -23,6 +23,8 @@ class SymbolicDim {
   [[nodiscard]] std::int64_t factor() const { return factor_; }  ///< the size itself where it is known
   [[nodiscard]] bool is(std::int64_t size) const { return known() && factor_ == size; }
   [[nodiscard]] SymbolicDim times(const SymbolicDim& other) const;
+  /// Nothing where the sum is not a size of this form.
+  [[nodiscard]] std::optional<SymbolicDim> plus(const SymbolicDim& other) const;
   /// Nothing where the quotient is not a size of this form for certain.
   [[nodiscard]] std::optional<SymbolicDim> divided_by(const SymbolicDim& other) const;
   bool operator==(const SymbolicDim&) const = default;
@@ -74,6 +76,7 @@ class SymbolicShapes {
   [[nodiscard]] std::optional<MaybeShape> summed(const Node& node) const;
   [[nodiscard]] std::optional<MaybeShape> sliced(const Node& node, const SymbolicShape& in) const;
   [[nodiscard]] std::optional<MaybeShape> multiplied(const Node& node) const;
+  [[nodiscard]] MaybeDim joined(const Node& node, std::size_t axis) const;
 
   HeadsOverride heads_;
   mutable std::unordered_map<const Value*, SymbolicShape>

@@ -163,7 +163,13 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::reshaped(const Node& n
 std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::vendor_shape(const Node& node,
                                                                        std::size_t output) const {
   const SymbolicShape* in = shape(node.input(0));
-  if (output > 0 || in == nullptr || node.domain != "com.microsoft") return std::nullopt;
+  if (output > 0 || in == nullptr) return std::nullopt;
+  if (node.is("MultiScaleDeformableAttention", "tarmac")) {
+    const SymbolicShape* sampling = shape(node.input(3));
+    if (sampling == nullptr || sampling->size() != 6 || in->size() != 4) return std::nullopt;
+    return MaybeShape{(*in)[0], (*sampling)[1], (*in)[2].times((*in)[3])};
+  }
+  if (node.domain != "com.microsoft") return std::nullopt;
   if (among(kVendorSameShape, node.op_type)) return MaybeShape(in->begin(), in->end());
   const SymbolicShape* value = shape(node.input(2));
   if (node.op_type != "MultiHeadAttention" || value == nullptr || in->size() != 3 || value->size() != 3)
@@ -189,6 +195,16 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::reduced(const Node& no
     if (!named[i]) left.push_back(result[i]);
   }
   return left;
+}
+
+SymbolicShapes::MaybeDim SymbolicShapes::joined(const Node& node, std::size_t axis) const {
+  MaybeDim sum = SymbolicDim::of(0);
+  for (std::size_t i = 0; i < node.inputs().size() && sum; ++i) {
+    const SymbolicShape* part = shape(node.input(i));
+    if (part == nullptr || part->size() <= axis) return std::nullopt;
+    sum = i == 0 ? (*part)[axis] : sum->plus((*part)[axis]);
+  }
+  return sum;
 }
 
 std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::summed(const Node& node) const {
@@ -314,7 +330,7 @@ std::optional<SymbolicShapes::MaybeShape> SymbolicShapes::shape_from(const Node&
       return result;
     }
     if (op == "Concat") {
-      result[*axis] = std::nullopt;  // its size is in the type where it is known
+      result[*axis] = joined(node, *axis);
       return result;
     }
     const SymbolicShape* indices = shape(node.input(1));

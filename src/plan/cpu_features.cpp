@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <new>
 #include <set>
 #include <sstream>
 
@@ -16,8 +17,10 @@ std::vector<std::string> cpu_features() {
     if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
     std::istringstream words(line.substr(line.find(':') + 1));
     for (std::string word; words >> word;) present.insert(word);
+    if (words.bad()) throw std::bad_alloc();
     break;
   }
+  if (info.bad()) throw std::bad_alloc();  // which streams keep to themselves
   std::vector<std::string> features;
   for (const char* name :
        {"avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16",

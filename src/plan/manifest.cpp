@@ -5,27 +5,13 @@
 #include <optional>
 #include <utility>
 
+#include "plan/bounded_json.h"
 #include "plan/tensor_spec.h"
 
 namespace tarmac {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr int kMaxDepth = 64;
-
-/// Parses without exceptions and without deep recursion; nullopt when the text is no JSON or nested too
-/// deeply.
-std::optional<Json> parse_json(std::string_view text) {
-  bool too_deep = false;
-  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > kMaxDepth;
-    return !too_deep;
-  };
-  Json json = Json::parse(text, watch, /*allow_exceptions=*/false);
-  if (json.is_discarded() || too_deep) return std::nullopt;
-  return json;
-}
 
 std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -50,11 +36,11 @@ Json to_json(const std::vector<TensorSpec>& specs) {
 Json to_json(const std::vector<PlanProfile>& profiles) {
   Json json = Json::array();
   for (const PlanProfile& profile : profiles) {
-    Json inputs = Json::object();
-    for (const auto& [name, range] : profile) {
-      inputs[name] = {{"min", range.min}, {"opt", range.opt}, {"max", range.max}};
+    Json shapes = Json::object();
+    for (const auto& [name, range] : profile.shapes) {
+      shapes[name] = {{"min", range.min}, {"opt", range.opt}, {"max", range.max}};
     }
-    json.push_back(std::move(inputs));
+    json.push_back({{"shapes", std::move(shapes)}, {"buckets", profile.buckets}});
   }
   return json;
 }
@@ -104,6 +90,14 @@ Status read(const Json& json, const std::string& key, std::int64_t& value) {
   return {};
 }
 
+Status read(const Json& json, const std::string& key, std::uint64_t& value) {
+  if (json.is_null()) return {};
+  std::int64_t number = 0;
+  TARMAC_CHECK_OK(read(json, key, number));
+  value = static_cast<std::uint64_t>(number);
+  return {};
+}
+
 Status read(const Json& json, const std::string& key, int& value) {
   if (json.is_null()) return {};
   std::int64_t wide = 0;
@@ -115,6 +109,7 @@ Status read(const Json& json, const std::string& key, int& value) {
 
 Status read(const Json& json, const std::string& key, TensorDim& dim);
 Status read(const Json& json, const std::string& key, TensorSpec& spec);
+Status read(const Json& json, const std::string& key, InputShapes& shapes);
 Status read(const Json& json, const std::string& key, PlanProfile& profile);
 
 template <typename T>
@@ -164,12 +159,20 @@ Status read(const Json& json, const std::string& key, ProfileSpec& range) {
   return {};
 }
 
-Status read(const Json& json, const std::string& key, PlanProfile& profile) {
+Status read(const Json& json, const std::string& key, InputShapes& shapes) {
   if (!json.is_object()) return wrong(key, json, "shapes by input name");
-  for (const auto& [name, range] : json.items()) {
-    TARMAC_CHECK_OK(read(range, key + "." + name, profile[name]));
+  for (const auto& [name, shape] : json.items()) {
+    TARMAC_CHECK_OK(read(shape, key + "." + name, shapes[name]));
   }
   return {};
+}
+
+Status read(const Json& json, const std::string& key, PlanProfile& profile) {
+  if (!json.is_object() || !member(json, "shapes").is_object()) return wrong(key, json, "shapes and buckets");
+  for (const auto& [name, range] : member(json, "shapes").items()) {
+    TARMAC_CHECK_OK(read(range, key + "." + name, profile.shapes[name]));
+  }
+  return read(member(json, "buckets"), key + ".buckets", profile.buckets);
 }
 
 void read_embedded(const Json& json, std::string& text) {
@@ -181,15 +184,22 @@ void read_embedded(const Json& json, std::string& text) {
 Result<std::string> write_manifest(const PlanInfo& info) {
   TARMAC_TRY(const Json precision, embedded(info.precision_json, "precision details"));
   TARMAC_TRY(const Json acceptance, embedded(info.acceptance_json, "acceptance record"));
+  TARMAC_TRY(const Json tried, embedded(info.tried_json, "table of candidates"));
+  TARMAC_TRY(const Json origin, embedded(info.origin_json, "record of its origin"));
   const Json json{{"tool_version", info.tool_version},
                   {"target", info.target},
                   {"engine_version", info.engine_version},
                   {"providers", info.providers},
                   {"allow_fallback", info.allow_fallback},
                   {"cores", info.cores},
+                  {"streams", info.streams},
+                  {"workspace_bytes", info.workspace_bytes},
                   {"model_digest", info.model_digest},
                   {"source_digest", info.source_digest},
+                  {"origin", origin},
+                  {"data_digest", info.data_digest},
                   {"cpu_features", info.cpu_features},
+                  {"gpu", info.gpu},
                   {"inputs", to_json(info.inputs)},
                   {"outputs", to_json(info.outputs)},
                   {"profiles", to_json(info.profiles)},
@@ -198,7 +208,9 @@ Result<std::string> write_manifest(const PlanInfo& info) {
                   {"preprocessing", info.preprocessing},
                   {"preprocessing_fingerprint", info.preprocessing_fingerprint},
                   {"labels", info.labels},
-                  {"acceptance", acceptance}};
+                  {"acceptance", acceptance},
+                  {"tried", tried},
+                  {"engine_notes", info.engine_notes}};
   return dump(json, 1);
 }
 
@@ -216,9 +228,13 @@ Result<PlanInfo> read_manifest(std::string_view text) {
   TARMAC_CHECK_OK(field("providers", info.providers));
   TARMAC_CHECK_OK(field("allow_fallback", info.allow_fallback));
   TARMAC_CHECK_OK(field("cores", info.cores));
+  TARMAC_CHECK_OK(field("streams", info.streams));
+  TARMAC_CHECK_OK(field("workspace_bytes", info.workspace_bytes));
   TARMAC_CHECK_OK(field("model_digest", info.model_digest));
   TARMAC_CHECK_OK(field("source_digest", info.source_digest));
+  TARMAC_CHECK_OK(field("data_digest", info.data_digest));
   TARMAC_CHECK_OK(field("cpu_features", info.cpu_features));
+  TARMAC_CHECK_OK(field("gpu", info.gpu));
   TARMAC_CHECK_OK(field("inputs", info.inputs));
   TARMAC_CHECK_OK(field("outputs", info.outputs));
   TARMAC_CHECK_OK(field("profiles", info.profiles));
@@ -226,8 +242,11 @@ Result<PlanInfo> read_manifest(std::string_view text) {
   TARMAC_CHECK_OK(field("preprocessing", info.preprocessing));
   TARMAC_CHECK_OK(field("preprocessing_fingerprint", info.preprocessing_fingerprint));
   TARMAC_CHECK_OK(field("labels", info.labels));
+  TARMAC_CHECK_OK(field("engine_notes", info.engine_notes));
   read_embedded(member(*json, "precision_details"), info.precision_json);
   read_embedded(member(*json, "acceptance"), info.acceptance_json);
+  read_embedded(member(*json, "tried"), info.tried_json);
+  read_embedded(member(*json, "origin"), info.origin_json);
   for (const auto* key : {"target", "engine_version", "model_digest"}) {
     if (member(*json, key).is_null()) return wrong(key, nullptr, "text");
   }

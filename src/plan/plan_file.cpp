@@ -4,123 +4,97 @@
 #include <cstring>
 
 #include "graph/model_io.h"
-#include "plan/cpu_features.h"
 #include "plan/layout.h"
+#include "plan/local_secret.h"
 #include "plan/manifest.h"
-#include "plan/preprocessing.h"
-#include "plan/tensor_spec.h"
-#include "tarmac/version.h"
+#include "tensor/npy.h"
 
 namespace tarmac {
 namespace {
 
-constexpr std::string_view kManifestSection = "manifest.json";
-constexpr std::string_view kModelSection = "model.onnx";
-constexpr std::string_view kContractSection = "contract.yaml";
 constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16} << 20U;
-
-Result<std::vector<TensorSpec>> tensor_specs(const std::vector<Value*>& values) {
-  std::vector<TensorSpec> specs;
-  for (const Value* value : values) {
-    if (value->initializer() != nullptr) continue;  // an input with a stored default is no input to callers
-    specs.push_back(tensor_spec(value->name(), value->type));
-    if (specs.back().dtype == DType::kUndefined) {
-      return make_error(ErrorCode::kUnsupported,
-                        "a plan's inputs and outputs must be tensors, found " + specs.back().type,
-                        value->name());
-    }
-  }
-  return specs;
-}
-
-struct Section {
-  std::string_view name;
-  std::string_view bytes;
-};
-
-Status write_sections(const std::filesystem::path& path, const std::vector<Section>& sections) {
-  std::vector<PlanEntry> entries;
-  for (const Section& section : sections) {
-    entries.push_back({.name = std::string(section.name),
-                       .size_bytes = section.bytes.size(),
-                       .digest = sha256(std::as_bytes(std::span(section.bytes)))});
-  }
-  const std::uint64_t file_bytes = place_plan_sections(entries);
-  TARMAC_TRY(AtomicFile file, AtomicFile::create(path));
-  TARMAC_CHECK_OK(file.write(encode_plan_header(entries, file_bytes)));
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    TARMAC_CHECK_OK(file.write(std::string(entries[i].offset_bytes - file.size(), '\0')));
-    TARMAC_CHECK_OK(file.write(sections[i].bytes));
-  }
-  return file.commit();
-}
 
 Error with_file(Error error, const std::filesystem::path& path) {
   error.context = error.context.empty() ? path.string() : path.string() + ": " + error.context;
   return error;
 }
 
-Result<PlanInfo> read_plan(std::span<const std::byte> file) {
-  TARMAC_TRY(const auto entries, decode_plan(file));
-  const auto find = [&](std::string_view name) -> const PlanEntry* {
-    const auto it =
-        std::find_if(entries.begin(), entries.end(), [&](const PlanEntry& e) { return e.name == name; });
-    return it == entries.end() ? nullptr : &*it;
-  };
-  const PlanEntry* manifest = find(kManifestSection);
-  const PlanEntry* model = find(kModelSection);
-  if (manifest == nullptr || model == nullptr || manifest->size_bytes > kMaxManifestBytes) {
+const PlanEntry* find(const PlanLayout& layout, std::string_view name) {
+  const auto it = std::find_if(layout.entries.begin(), layout.entries.end(),
+                               [&](const PlanEntry& entry) { return entry.name == name; });
+  return it == layout.entries.end() ? nullptr : &*it;
+}
+
+Status check_signature(const PlanLayout& layout, const std::string& message,
+                       const std::filesystem::path& required_signer) {
+  const auto& signature = layout.origin.signature;
+  if (!required_signer.empty()) {
+    TARMAC_TRY(const PublicKey required, read_public_key(required_signer));
+    if (!signature || signature->signer != required) {
+      return make_error(ErrorCode::kMismatch,
+                        "a signature by " + to_hex(required) + " is required, the plan is " +
+                            (signature ? "signed by " + to_hex(signature->signer) : "unsigned") +
+                            "; get it from that signer, or sign it with tarmac compile --sign");
+    }
+  }
+  if (signature && !verify(*signature, message)) {
+    return make_error(ErrorCode::kInvalidModel, "the signature by " + to_hex(signature->signer) +
+                                                    " does not hold: the plan was changed after signing; "
+                                                    "get it again from who signed it");
+  }
+  return {};
+}
+
+/// Empty when the seal holds here.
+std::string seal_distrust(const PlanLayout& layout, const std::string& message) {
+  if (!layout.origin.seal) return "the plan has no seal";
+  const auto secret = LocalSecret::open();
+  if (!secret) return secret.error().str();
+  return secret->holds(*layout.origin.seal, message) ? "" : "the plan was sealed elsewhere";
+}
+
+Result<PlanInfo> read_info(std::span<const std::byte> file, const PlanLayout& layout) {
+  const PlanEntry* manifest = find(layout, kManifestSection);
+  if (manifest == nullptr || find(layout, kModelSection) == nullptr ||
+      manifest->size_bytes > kMaxManifestBytes) {
     return make_error(
         ErrorCode::kInvalidModel,
         "the plan needs the sections manifest.json (at most 16 MiB) and model.onnx; rebuild it");
   }
   const auto text = file.subspan(manifest->offset_bytes, manifest->size_bytes);
   TARMAC_TRY(PlanInfo info, read_manifest({reinterpret_cast<const char*>(text.data()), text.size()}));
-  if (info.model_digest != to_hex(model->digest)) {
-    return make_error(ErrorCode::kInvalidModel, "the manifest names model " + info.model_digest +
-                                                    ", the plan holds " + to_hex(model->digest) +
-                                                    "; rebuild it");
-  }
   info.format_version = kPlanFormatVersion;
-  info.file_bytes = file.size();
-  for (const PlanEntry& entry : entries) {
+  info.file_bytes = layout.file_bytes;
+  for (const PlanEntry& entry : layout.entries) {
     info.sections.push_back({entry.name, entry.offset_bytes, entry.size_bytes, to_hex(entry.digest)});
   }
+  info.has_engine = find(layout, kEngineSection) != nullptr;
+  if (layout.origin.signature) info.signed_by = to_hex(layout.origin.signature->signer);
   return info;
 }
 
-/// Labels and preprocessing.
-Status take_contract(const std::string& text, const std::filesystem::path& plan, PlanInfo& info) {
-  TARMAC_TRY(const Contract contract, parse_plan_contract(text, plan));
-  TARMAC_TRY(const Preprocessors preprocessors, make_preprocessors(contract));
-  info.labels = contract.labels;
-  info.preprocessing = describe(preprocessors);
-  info.preprocessing_fingerprint = to_hex(sha256(std::as_bytes(std::span(info.preprocessing))));
-  return {};
-}
+struct Checked {
+  PlanInfo info;
+  std::string engine_distrust;
+};
 
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
+Result<Checked> check(std::span<const std::byte> file, const std::filesystem::path& required_signer) {
+  TARMAC_TRY(const PlanLayout layout, decode_plan(file));
+  const std::string message = authenticated_message(layout);
+  TARMAC_CHECK_OK(check_signature(layout, message, required_signer));
+  Checked checked;
+  TARMAC_TRY(checked.info, read_info(file, layout));
+  const std::string unsealed = seal_distrust(layout, message);
+  checked.info.sealed_here = unsealed.empty();
+  if (!checked.info.has_engine) {
+    checked.engine_distrust = "the plan holds no engine";
+  } else if (required_signer.empty()) {
+    checked.engine_distrust = unsealed;
+  }
+  return checked;
 }
 
 }  // namespace
-
-Status write_plan(const std::filesystem::path& path, const PlanContent& content) {
-  PlanInfo info = content.info;
-  TARMAC_TRY(const std::string model, serialize_model(*content.model));
-  TARMAC_TRY(info.inputs, tensor_specs(content.model->graph->inputs()));
-  TARMAC_TRY(info.outputs, tensor_specs(content.model->graph->outputs()));
-  info.model_digest = to_hex(sha256(std::as_bytes(std::span(model))));
-  info.tool_version = version();
-  info.cpu_features = cpu_features();
-  if (!content.contract_text.empty()) TARMAC_CHECK_OK(take_contract(content.contract_text, path, info));
-  TARMAC_TRY(const std::string manifest, write_manifest(info));
-  std::vector<Section> sections{{kManifestSection, manifest}, {kModelSection, model}};
-  if (!content.contract_text.empty()) sections.push_back({kContractSection, content.contract_text});
-  return write_sections(path, sections);
-}
 
 bool is_plan(const std::filesystem::path& path) {
   if (path.extension() == ".plan") return true;
@@ -129,27 +103,30 @@ bool is_plan(const std::filesystem::path& path) {
          std::memcmp((*file)->bytes().data(), kPlanMagic.data(), kPlanMagic.size()) == 0;
 }
 
-Result<PlanFile> PlanFile::open(const std::filesystem::path& path) {
+Result<PlanFile> PlanFile::open(const std::filesystem::path& path,
+                                const std::filesystem::path& required_signer) {
   TARMAC_TRY(auto file, MappedFile::open(path));
-  auto info = read_plan(file->bytes());
-  if (!info) return with_file(std::move(info).error(), path);
-  return PlanFile(std::move(file), *std::move(info));
+  auto checked = check(file->bytes(), required_signer);
+  if (!checked) return with_file(std::move(checked).error(), path);
+  return PlanFile(std::move(file), std::move(checked->info), std::move(checked->engine_distrust));
 }
 
 Result<std::span<const std::byte>> PlanFile::section(std::string_view name) const {
-  std::vector<std::string> names;
+  std::string names;
   for (const PlanSection& section : info_.sections) {
     if (section.name == name) return file_->bytes().subspan(section.offset_bytes, section.size_bytes);
-    names.push_back(section.name);
+    names += (names.empty() ? "" : ", ") + section.name;
   }
   return make_error(ErrorCode::kNotFound,
-                    "the plan has no section '" + std::string(name) + "'; it has " + join(names), {},
+                    "the plan has no section '" + std::string(name) + "'; it has " + names, {},
                     file_->path().string());
 }
 
 Result<Model> PlanFile::model() const {
-  TARMAC_TRY(const auto bytes, section(kModelSection));
-  auto model = parse_model(bytes, file_);
+  TARMAC_TRY(const auto program, section(kModelSection));
+  const auto weights = section(kWeightsSection);
+  auto model = weights ? parse_split_model(program, *weights, std::string(kWeightsSection), file_)
+                       : parse_model(program, file_);
   if (!model) return with_file(std::move(model).error(), file_->path());
   return model;
 }
@@ -159,27 +136,29 @@ std::string PlanFile::contract_text() const {
   return bytes ? std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()) : std::string();
 }
 
-Status check_plan_fits(const PlanInfo& info, const std::string& engine_version,
-                       const std::vector<std::string>& cpu_features) {
-  if (info.engine_version != engine_version) {
-    return make_error(ErrorCode::kMismatch, "the plan was built for " + info.engine_version +
-                                                ", this machine has " + engine_version +
-                                                "; rebuild it here with tarmac compile");
+std::string first_state_section(std::size_t index) { return "state." + std::to_string(index) + ".npy"; }
+
+Result<std::map<std::string, Tensor>> PlanFile::first_states(const Contract& contract) const {
+  std::map<std::string, Tensor> states;
+  if (!contract.sequence) return states;
+  std::size_t index = 0;
+  for (const StateSpec& state : contract.sequence->state) {
+    if (state.first.empty()) continue;
+    const auto bytes = section(first_state_section(index++));
+    auto tensor = bytes ? parse_npy(*bytes, file_) : Result<Tensor>(bytes.error());
+    if (!tensor) {
+      return make_error(ErrorCode::kInvalidModel,
+                        "the plan lacks what its state begins with; rebuild it: " + tensor.error().str(),
+                        state.input, file_->path().string());
+    }
+    states.emplace(state.input, *std::move(tensor));
   }
-  std::vector<std::string> missing;
-  for (const std::string& feature : info.cpu_features) {
-    if (std::find(cpu_features.begin(), cpu_features.end(), feature) == cpu_features.end())
-      missing.push_back(feature);
-  }
-  if (missing.empty()) return {};
-  return make_error(ErrorCode::kMismatch, "the plan was built for a processor with " +
-                                              join(info.cpu_features) + "; this one has " +
-                                              join(cpu_features) + " and lacks " + join(missing) +
-                                              "; rebuild it here with tarmac compile");
+  return states;
 }
 
-Result<PlanInfo> inspect_plan(const std::filesystem::path& path) {
-  TARMAC_TRY(const PlanFile plan, PlanFile::open(path));
+Result<PlanInfo> inspect_plan(const std::filesystem::path& path,
+                              const std::filesystem::path& required_signer) {
+  TARMAC_TRY(const PlanFile plan, PlanFile::open(path, required_signer));
   return plan.info();
 }
 

@@ -2,7 +2,9 @@
 
 namespace tarmac {
 
-std::string describe_tensor(DType dtype, const std::optional<std::vector<TensorDim>>& shape) {
+namespace {
+
+Type tensor_type(DType dtype, const std::optional<std::vector<TensorDim>>& shape) {
   Type type = Type::tensor(dtype);
   if (shape) {
     type.shape.emplace();
@@ -11,8 +13,16 @@ std::string describe_tensor(DType dtype, const std::optional<std::vector<TensorD
       type.shape->push_back(size != nullptr ? Dim::of(*size) : Dim::named(std::get<std::string>(dim)));
     }
   }
-  return to_string(type);
+  return type;
 }
+
+}  // namespace
+
+std::string describe_tensor(DType dtype, const std::optional<std::vector<TensorDim>>& shape) {
+  return to_string(tensor_type(dtype, shape));
+}
+
+Type type_of(const TensorSpec& spec) { return tensor_type(spec.dtype, spec.shape); }
 
 TensorSpec tensor_spec(const std::string& name, const Type& type) {
   TensorSpec spec{.name = name, .dtype = DType::kUndefined, .shape = std::nullopt, .type = to_string(type)};

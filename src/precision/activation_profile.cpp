@@ -5,7 +5,6 @@
 #include <random>
 #include <set>
 
-#include "graph/model_io.h"
 #include "precision/quantize_weights.h"
 
 namespace tarmac {
@@ -66,14 +65,12 @@ class Profiler {
   std::mt19937_64 random_;  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same rows every time
 };
 
-/// Rows of the samples that count.
-std::size_t counted_rows(const Tensor& tensor, const CalibrationBatch& batch) {
-  const Shape& shape = tensor.shape();
-  if (shape.empty() || shape.back() == 0) return 0;
-  const auto rows = static_cast<std::size_t>(tensor.count() / shape.back());
-  const auto first = static_cast<std::size_t>(shape.front());
-  if (batch.samples == batch.size || batch.size == 0 || first % batch.size != 0) return rows;
-  return rows / batch.size * batch.samples;
+/// Rows [channels] of the samples that count.
+std::size_t counted_channels(const Tensor& tensor, const CalibrationBatch& batch) {
+  if (tensor.shape().empty() || tensor.count() == 0) return 0;
+  const auto first = static_cast<std::size_t>(tensor.shape().front());
+  const auto rows = static_cast<std::size_t>(tensor.count() / tensor.shape().back());
+  return rows / first * counted_rows(first, batch);
 }
 
 }  // namespace
@@ -81,32 +78,23 @@ std::size_t counted_rows(const Tensor& tensor, const CalibrationBatch& batch) {
 Result<ActivationProfiles> profile_activations(const Model& model, const std::vector<std::string>& values,
                                                Target& target, const CompileOptions& options,
                                                const CalibrationSource& next_batch, Progress& progress) {
-  Model copy = clone_model(model);
   for (const std::string& name : values) {
-    Value* value = copy.graph->find(name);
-    if (value == nullptr) return make_error(ErrorCode::kNotFound, "no value '" + name + "' to observe", name);
-    if (!value->is_output() && !value->is_input()) copy.graph->add_output(*value);
+    if (model.graph->find(name) == nullptr)
+      return make_error(ErrorCode::kNotFound, "no value '" + name + "' to observe", name);
   }
-  TARMAC_TRY(const auto executable, target.compile(copy, options, progress));
-  TARMAC_TRY(const auto context, executable->create_context());
+  const std::vector<StateSpec> no_state;
+  ObservedRun runs(model, values, target, options, no_state);
   std::map<std::string, Profiler> profilers;
   bool any = false;
   while (true) {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted during calibration");
-    TARMAC_TRY(const auto batch, next_batch());
+    TARMAC_TRY(auto batch, next_batch());
     if (!batch) break;
     any = true;
-    for (const auto& [name, tensor] : batch->inputs) TARMAC_CHECK_OK(context->set_input(name, tensor));
-    TARMAC_CHECK_OK(context->run());
-    for (const std::string& name : values) {
-      const auto input = batch->inputs.find(name);
-      Tensor tensor;
-      if (input != batch->inputs.end()) {
-        tensor = input->second;
-      } else {
-        TARMAC_TRY(tensor, context->output(name));
-      }
-      TARMAC_CHECK_OK(profilers[name].add(name, tensor, counted_rows(tensor, *batch)));
+    TARMAC_CHECK_OK(runs.run(*batch, progress));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const Tensor& tensor = runs.tensors()[i];
+      TARMAC_CHECK_OK(profilers[values[i]].add(values[i], tensor, counted_channels(tensor, *batch)));
     }
     progress.advance();
   }

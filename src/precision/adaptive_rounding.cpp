@@ -5,10 +5,10 @@
 #include <cstdio>
 #include <map>
 
-#include "graph/model_io.h"
 #include "passes/rewrite.h"
 #include "precision/round_weights.h"
 #include "precision/second_moments.h"
+#include "precision/stored_matrix.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -118,8 +118,7 @@ class Rounder {
     Node& node = *layer_.node;
     const Tensor& stored = *constant_of(node.input(1));
     TARMAC_TRY(std::vector<float> weights, to_floats(stored));
-    if (!std::all_of(weights.begin(), weights.end(), [](float w) { return std::isfinite(w); }))
-      return make_error(ErrorCode::kInvalidInput, "a weight is NaN or infinite", node.input(1)->name());
+    TARMAC_CHECK_OK(check_finite(weights, node.input(1)->name()));
     TARMAC_CHECK_OK(read_bias());
     for (std::size_t group = 0; group < channels_.groups; ++group) round_group(group, weights);
     replace(1, "_rounded", Tensor::from(stored.shape(), weights));
@@ -208,33 +207,25 @@ class Rounder {
 /// Fills the moments of the layers from the samples.
 Status observe(const Model& model, std::vector<Layer>& layers, Target& target,
                const AdaptiveRoundingOptions& options, const OpenSamples& samples, Progress& progress) {
-  Model copy = clone_model(model);
-  for (const Layer& layer : layers) {
-    Value* value = copy.graph->find(layer.node->input(0)->name());
-    if (!value->is_output() && !value->is_input()) copy.graph->add_output(*value);
-  }
-  TARMAC_TRY(const auto executable, target.compile(copy, options.compile, progress));
-  TARMAC_TRY(const auto context, executable->create_context());
+  std::vector<std::string> values;
+  for (const Layer& layer : layers) values.push_back(layer.node->input(0)->name());
+  const std::vector<StateSpec> no_state;
+  ObservedRun runs(model, values, target, options.compile, no_state);
   TARMAC_TRY(const CalibrationSource next_batch, samples());
   while (true) {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted while rounding weights");
-    TARMAC_TRY(const auto batch, next_batch());
+    TARMAC_TRY(auto batch, next_batch());
     if (!batch) return {};
-    for (const auto& [name, tensor] : batch->inputs) TARMAC_CHECK_OK(context->set_input(name, tensor));
-    TARMAC_CHECK_OK(context->run());
-    for (Layer& layer : layers) {
-      const std::string& name = layer.node->input(0)->name();
-      const auto input = batch->inputs.find(name);
-      Tensor tensor;
-      if (input != batch->inputs.end()) {
-        tensor = input->second;
-      } else {
-        TARMAC_TRY(tensor, context->output(name));
-      }
-      if (!layer.moments.add(tensor, batch->samples, options.windows_a_sample)) {
+    TARMAC_CHECK_OK(runs.run(*batch, progress));
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const Tensor& tensor = runs.tensors()[i];
+      const std::size_t rows =
+          tensor.shape().empty() ? 0 : counted_rows(static_cast<std::size_t>(tensor.shape().front()), *batch);
+      if (!layers[i].moments.add(tensor, rows, options.windows_a_sample)) {
         return make_error(
             ErrorCode::kInvalidInput,
-            "expected float32 with the channels of the weights, found " + to_string(tensor.shape()), name);
+            "expected float32 with the channels of the weights, found " + to_string(tensor.shape()),
+            values[i]);
       }
     }
     progress.advance();

@@ -11,9 +11,9 @@ namespace {
 /// Elements of the samples that count.
 std::size_t counted(const Tensor& tensor, const CalibrationBatch& batch) {
   const auto count = static_cast<std::size_t>(tensor.count());
-  if (batch.samples == batch.size || tensor.shape().empty()) return count;
+  if (count == 0 || tensor.shape().empty()) return count;
   const auto rows = static_cast<std::size_t>(tensor.shape().front());
-  return rows % batch.size != 0 ? count : count / batch.size * batch.samples;
+  return count / rows * counted_rows(rows, batch);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "contract/batch_reader.h"
+#include "sequence/frame_run.h"
 
 namespace tarmac {
 namespace {
@@ -36,7 +37,7 @@ Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vect
                                              Progress& progress) {
   BatchOptions reading;
   TARMAC_TRY(reading.batch_size, batch_of(model, values, contract, data, batch));
-  if (contract.sequence) options.state = contract.sequence->state;
+  options.state = state_of(contract);
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data, reading));
   const CalibrationSource next = batches_of(*reader);
   progress.start("calibrate", (data.size() + reading.batch_size - 1) / reading.batch_size);
@@ -47,12 +48,32 @@ Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vect
   return done;
 }
 
-Result<SampleSet> choose_samples(const Contract& contract, Dataset data) {
+Result<SampleSet> choose_samples(const Contract& contract, Dataset data, const Model& model, Target& target,
+                                 Progress& progress) {
   constexpr std::int64_t kMost = 32;
+  constexpr std::int64_t kFramesToASample = 3;
   constexpr std::uint64_t kMostBytes = std::uint64_t{16} << 20U;
-  data.choose(kMost, 0);
+  data.choose(contract.sequence ? kFramesToASample * kMost : kMost, 0);
   TARMAC_TRY(const auto reader, BatchReader::open(contract, data));
-  return take_samples(batches_of(*reader), kMost, kMostBytes);
+  TARMAC_TRY(StateRecorder recorder, StateRecorder::open(state_of(contract), model, target, progress));
+  std::uint64_t every = 1;
+  std::uint64_t frame = 0;
+  const CalibrationSource next = [&,
+                                  frames = batches_of(*reader)]() -> Result<std::optional<CalibrationBatch>> {
+    while (true) {
+      if (progress.cancelled())
+        return make_error(ErrorCode::kCancelled, "interrupted while samples were chosen");
+      TARMAC_TRY(auto batch, frames());
+      if (!batch) return batch;
+      TARMAC_CHECK_OK(recorder.complete(batch->inputs, batch->starts_scene));
+      // Neighbours in a sequence look alike: a few frames of each scene say more than all of the first.
+      if (frame == 0 && contract.sequence)
+        every =
+            std::max<std::uint64_t>({1, data.size() / kMost, data.size() * bytes_of(*batch) / kMostBytes});
+      if (frame++ % every == 0) return batch;
+    }
+  };
+  return take_samples(next, kMost, kMostBytes);
 }
 
 }  // namespace tarmac

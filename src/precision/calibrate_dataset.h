@@ -20,8 +20,10 @@ Result<DatasetCalibration> calibrate_dataset(const Model& model, const std::vect
                                              const Contract& contract, const Dataset& data, std::size_t batch,
                                              Progress& progress);
 
-/// A few samples, each class with its share, for methods that run them several times. Errors: BatchReader's
-/// and take_samples()'s.
-Result<SampleSet> choose_samples(const Contract& contract, Dataset data);
+/// A few samples, each class with its share, for methods that run them several times. Frames of a sequence
+/// are spread over some scenes and have beside them the state that `model` carries into them. Errors:
+/// BatchReader's, take_samples()'s, StateRecorder's, kCancelled.
+Result<SampleSet> choose_samples(const Contract& contract, Dataset data, const Model& model, Target& target,
+                                 Progress& progress);
 
 }  // namespace tarmac

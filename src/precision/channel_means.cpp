@@ -82,7 +82,7 @@ Status add_rows(const Tensor& tensor, const CalibrationBatch& batch, const Obser
     return make_error(ErrorCode::kInvalidInput, "expected rows of float32", observed.value);
   const auto channels = static_cast<std::size_t>(tensor.shape()[1]);
   const auto all = static_cast<std::size_t>(tensor.shape()[0]);
-  const std::size_t count = batch.size == 0 || all % batch.size != 0 ? all : all / batch.size * batch.samples;
+  const std::size_t count = counted_rows(all, batch);
   if (into.empty()) into.assign(channels, 0.0);
   if (into.size() != channels)
     return make_error(ErrorCode::kInvalidInput, "its number of channels changes", observed.value);

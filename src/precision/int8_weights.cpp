@@ -5,6 +5,7 @@
 
 #include "precision/quantize.h"
 #include "precision/round_weights.h"
+#include "precision/stored_matrix.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -45,6 +46,7 @@ Result<std::vector<float>> Int8Weights::store(Node& node) {
 Result<Int8Weights::Stored> Int8Weights::round(Node& node, Value& original, std::int64_t axis) {
   const Tensor& tensor = *constant_of(&original);
   TARMAC_TRY(const std::vector<float> values, to_floats(tensor));
+  TARMAC_CHECK_OK(check_finite(values, original.name()));
   const Shape& shape = tensor.shape();
   const auto at = static_cast<std::size_t>(axis);
   const auto count = static_cast<std::size_t>(shape[at]);
@@ -54,8 +56,6 @@ Result<Int8Weights::Stored> Int8Weights::round(Node& node, Value& original, std:
 
   std::vector<float> scales(per_channel_ ? count : 1, 0.0F);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i]))
-      return make_error(ErrorCode::kInvalidInput, "a weight is NaN or infinite", original.name());
     float& largest = scales[per_channel_ ? i / inner % count : 0];
     largest = std::max(largest, std::fabs(values[i]));
   }

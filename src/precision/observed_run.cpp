@@ -75,6 +75,11 @@ CalibrationBatch calibration_batch(Batch batch) {
   return {std::move(batch.inputs), batch.items.size(), size, batch.starts_scene};
 }
 
+std::size_t counted_rows(std::size_t rows, const CalibrationBatch& batch) {
+  if (batch.samples == batch.size || batch.size == 0 || rows % batch.size != 0) return rows;
+  return rows / batch.size * batch.samples;
+}
+
 Status ObservedRun::compile(const Model& model, bool bind, Progress& progress) {
   context_.reset();
   TARMAC_TRY(executable_, target_.compile(model, options_, progress));
@@ -87,7 +92,7 @@ Status ObservedRun::compile(const Model& model, bool bind, Progress& progress) {
     const auto shape = output.type.static_shape();
     if (!observed || carried || !shape || bit_width(output.type.dtype) < 8) continue;
     TARMAC_TRY(Tensor memory, Tensor::allocate(output.type.dtype, *shape));
-    TARMAC_CHECK_OK(context_->set_output(output.name, std::move(memory)));
+    TARMAC_CHECK_OK(context_->set_output(output.name, memory));
   }
   return {};
 }

@@ -20,6 +20,8 @@ struct CalibrationBatch {
   bool starts_scene = false;  ///< the carried state begins anew
 };
 CalibrationBatch calibration_batch(Batch batch);
+/// Of `rows` along a tensor's first axis those of samples that count; all where that axis holds no samples.
+std::size_t counted_rows(std::size_t rows, const CalibrationBatch& batch);
 
 /// Compiled for the shapes of the first batch, and the values lie in memory that is allocated once; a smaller
 /// batch is filled up to the first one's size. Data of changing shapes gets a second compilation whose

@@ -13,6 +13,9 @@ namespace tarmac {
 namespace {
 
 constexpr std::int64_t kFirstOpset = 11;
+constexpr const char* kSlowerConvolution =
+    "integer convolutions of ONNX Runtime are slower than float ones; --mode static is faster, "
+    "--allow-slower does it all the same";
 
 Value& add_named(Graph& graph, const char* op_type, std::vector<Value*> inputs, const std::string& name,
                  Type type, Node& before) {
@@ -27,26 +30,29 @@ class DynamicQuantizer {
   DynamicQuantizer(Graph& graph, int largest) : graph_(graph), largest_(largest) {}
 
   Status rewrite(Node& node, RewrittenNode& row) {
-    const Tensor matrix = *constant_of(node.input(1));
-    TARMAC_TRY(const Matrix* weights, stored(*node.input(1), matrix));
+    const bool convolves = node.is("Conv");
+    const char* const op_type = convolves ? "ConvInteger" : "MatMulInteger";
+    const Tensor original = *constant_of(node.input(1));
+    TARMAC_TRY(const Weights* weights, stored(*node.input(1), original, convolves));
+    TARMAC_TRY(Value* const bias, bias_of(node, weights->channels));
     const Rounded& rounded = round(*node.input(0), node);
     const std::string base = node.label();
     Type sums_type = node.output(0)->type;
     sums_type.dtype = DType::kInt32;
-    Value& sums =
-        add_named(graph_, "MatMulInteger", {rounded.integers, weights->integers, rounded.zero_point},
-                  base + "_sums", std::move(sums_type), node);
+    Value& sums = add_named(graph_, op_type, {rounded.integers, weights->integers, rounded.zero_point},
+                            base + "_sums", std::move(sums_type), node);
+    if (convolves) sums.producer()->attributes = std::move(node.attributes);
     Value& floats = add_named(graph_, "Cast", {&sums}, base + "_float_sums", node.output(0)->type, node);
     floats.producer()->attributes.emplace("to", static_cast<std::int64_t>(DType::kFloat32));
     Value& scale = add_named(graph_, "Mul", {rounded.scale, weights->scales}, base + "_scale",
                              weights->scales->type, node);
     Value* result =
         &add_named(graph_, "Mul", {&floats, &scale}, base + "_product", node.output(0)->type, node);
-    if (Value* bias = node.input(2))
+    if (bias != nullptr)
       result = &add_named(graph_, "Add", {result, bias}, base + "_biased", node.output(0)->type, node);
     graph_.replace_uses(*node.output(0), *result);
-    row.became = "DynamicQuantizeLinear and MatMulInteger";
-    row.float_bytes = matrix.bytes().size();
+    row.became = std::string("DynamicQuantizeLinear and ") + op_type;
+    row.float_bytes = original.bytes().size();
     row.stored_bytes =
         weights->integers->initializer()->bytes().size() + weights->scales->initializer()->bytes().size();
     graph_.erase(node);
@@ -54,9 +60,10 @@ class DynamicQuantizer {
   }
 
  private:
-  struct Matrix {
+  struct Weights {
     Value* integers = nullptr;
     Value* scales = nullptr;
+    Shape channels;  ///< of the scales, as they stand beside the node's results
   };
   struct Rounded {
     Value* integers = nullptr;
@@ -64,17 +71,28 @@ class DynamicQuantizer {
     Value* zero_point = nullptr;
   };
 
-  Result<const Matrix*> stored(Value& original, const Tensor& tensor) {
-    auto [it, is_new] = matrices_.try_emplace(&original);
+  Result<const Weights*> stored(Value& original, const Tensor& tensor, bool convolves) {
+    auto [it, is_new] = weights_.try_emplace(&original);
     if (is_new) {
-      TARMAC_TRY(Int8Matrix matrix, round_columns(tensor, largest_, original.name()));
+      TARMAC_TRY(Int8Matrix rounded, convolves ? round_filters(tensor, largest_, original.name())
+                                               : round_columns(tensor, largest_, original.name()));
       it->second.integers =
-          &graph_.add_initializer(graph_.fresh_name(original.name() + "_int8"), std::move(matrix.integers));
-      it->second.scales = &graph_.add_initializer(
-          graph_.fresh_name(original.name() + "_scale"),
-          Tensor::from({static_cast<std::int64_t>(matrix.scales.size())}, matrix.scales));
+          &graph_.add_initializer(graph_.fresh_name(original.name() + "_int8"), std::move(rounded.integers));
+      it->second.channels.assign(convolves ? tensor.shape().size() - 1 : 1, 1);
+      it->second.channels[0] = static_cast<std::int64_t>(rounded.scales.size());
+      it->second.scales = &graph_.add_initializer(graph_.fresh_name(original.name() + "_scale"),
+                                                  Tensor::from(it->second.channels, rounded.scales));
     }
     return &it->second;
+  }
+
+  /// The bias as it is added behind the node, null where there is none. A convolution's stands along its
+  /// channels, and is stored.
+  Result<Value*> bias_of(Node& node, const Shape& channels) {
+    Value* const bias = node.input(2);
+    if (bias == nullptr || !node.is("Conv")) return bias;
+    TARMAC_TRY(Tensor along, constant_of(bias)->reshaped(channels));
+    return &graph_.add_initializer(graph_.fresh_name(bias->name() + "_along_channels"), std::move(along));
   }
 
   /// The activation in uint8, made once for all products that read it: before the first of them.
@@ -96,7 +114,7 @@ class DynamicQuantizer {
 
   Graph& graph_;
   int largest_;
-  std::map<const Value*, Matrix> matrices_;
+  std::map<const Value*, Weights> weights_;
   std::map<const Value*, Rounded> rounded_;
 };
 
@@ -118,6 +136,7 @@ Result<std::vector<RewrittenNode>> quantize_dynamic(Model& model, const DynamicO
   }
   FusionRules rules;
   rules.weighted = {"Gemm", "MatMul"};
+  if (options.convolutions) rules.weighted.emplace("Conv");
   FusionGroups groups = find_fusion_groups(model, rules);
   std::set<std::string> names;
   for (const FusionGroup& group : groups.groups) names.insert(group.name);
@@ -132,15 +151,15 @@ Result<std::vector<RewrittenNode>> quantize_dynamic(Model& model, const DynamicO
     RewrittenNode& row = report.emplace_back();
     row.node = node->label();
     row.op_type = node->op_type;
+    if (node->is("Conv") && node->input(2) != nullptr && constant_of(node->input(2)) == nullptr) {
+      row.reason = "its bias is computed";
+      continue;
+    }
     TARMAC_CHECK_OK(quantizer.rewrite(*node, row));
   }
   for (const KeptInFloat& kept : groups.kept) {
-    const bool convolution = kept.op_type == "Conv" || kept.op_type == "ConvTranspose";
-    report.push_back(
-        {kept.node,
-         kept.op_type,
-         {},
-         convolution ? "integer convolutions of ONNX Runtime are slower than float ones" : kept.reason});
+    const bool left_out = kept.op_type == "Conv" && !options.convolutions;
+    report.push_back({kept.node, kept.op_type, {}, left_out ? kSlowerConvolution : kept.reason});
   }
   PassContext context;
   TARMAC_CHECK_OK(eliminate_dead_code(model, context));

@@ -6,12 +6,6 @@
 namespace tarmac {
 namespace {
 
-std::uint64_t bytes_of(const CalibrationBatch& batch) {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : batch.inputs) bytes += tensor.bytes().size();
-  return bytes;
-}
-
 Status run(Context& context, const CalibrationBatch& batch) {
   for (const auto& [name, tensor] : batch.inputs) TARMAC_CHECK_OK(context.set_input(name, tensor));
   return context.run();
@@ -82,6 +76,12 @@ class TwoModels final : public OutputNoise {
 };
 
 }  // namespace
+
+std::uint64_t bytes_of(const CalibrationBatch& batch) {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, tensor] : batch.inputs) bytes += tensor.bytes().size();
+  return bytes;
+}
 
 Result<SampleSet> take_samples(const CalibrationSource& next_batch, std::size_t most_samples,
                                std::uint64_t most_bytes) {

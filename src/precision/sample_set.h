@@ -12,6 +12,9 @@ namespace tarmac {
 
 using SampleSet = std::vector<CalibrationBatch>;
 
+/// Of all its inputs.
+std::uint64_t bytes_of(const CalibrationBatch& batch);
+
 /// The first batches of a source: until `most_samples` are there, or the next would be beyond `most_bytes`
 /// (one is always taken). Errors: the source's; kInvalidInput when it has none.
 Result<SampleSet> take_samples(const CalibrationSource& next_batch, std::size_t most_samples = 64,

@@ -73,6 +73,28 @@ function histogramChart(target, runs, variants) {
   }));
 }
 
+// One line a run over the frames of a scene. value(run) → a number or null by frame.
+function frameChart(title, unit, runs, value, variants, targets) {
+  const dashes = [[], [6, 4], [2, 3]];
+  const points = runs.map(value);
+  return chart(title + ' by frame', () => ({
+    type: 'line',
+    data: {
+      labels: points.reduce((longest, one) => one.length > longest.length ? one : longest, []).map((_, frame) => frame),
+      datasets: runs.map((run, i) => {
+        const line = seriesColor(variants.indexOf(run.variant));
+        return {label: targets.length > 1 ? runName(run) : run.variant, data: points[i], pointRadius: 1.5, borderWidth: 1.5, borderColor: line,
+                backgroundColor: line, borderDash: dashes[targets.indexOf(run.target) % 3]};
+      }),
+    },
+    options: {
+      scales: {x: axis('frame in its scene', {grid: {display: false}}), y: axis(title + (unit ? ' (' + unit + ')' : ''), {beginAtZero: true})},
+      plugins: {legend: {position: 'top', align: 'end'}},
+      interaction: {mode: 'nearest', axis: 'x', intersect: false},
+    },
+  }), 260);
+}
+
 const TOP_NODES = 15;
 
 function nodeChart(run, total) {

@@ -62,6 +62,24 @@ Json from_acceptance(const AcceptanceRow& row) {
           {"unit", row.unit},           {"passed", row.passed}, {"metric", row.metric}};
 }
 
+Json from_errors(const Errors3d& errors) {
+  return {{"translation_m", errors.translation},
+          {"scale", errors.scale},
+          {"orientation_rad", errors.orientation},
+          {"velocity_m_per_s", number_or_null(errors.velocity)}};
+}
+
+Json from_distance(const DistanceResult& row) { return {{"distance_m", row.distance_m}, {"map", row.map}}; }
+
+Json from_frame(const FrameResult& row) {
+  return {{"frame", row.frame},
+          {"boxes", row.boxes},
+          {"map", row.map},
+          {"velocity_m_per_s", number_or_null(row.velocity)}};
+}
+
+Json from_drift(const DriftResult& row) { return {{"output", row.output}, {"by_frame", row.by_frame}}; }
+
 Json from_class(const ClassResult& result) {
   return {{"name", result.name},
           {"samples", result.samples},
@@ -70,7 +88,9 @@ Json from_class(const ClassResult& result) {
           {"f1", number_or_null(result.f1)},
           {"iou", number_or_null(result.iou)},
           {"ap", number_or_null(result.ap)},
-          {"ap50", number_or_null(result.ap50)}};
+          {"ap50", number_or_null(result.ap50)},
+          {"ap_by_distance", result.ap_by_distance},
+          {"errors", object_or_null(result.errors, from_errors)}};
 }
 
 Json from_accuracy(const AccuracyResult& accuracy) {
@@ -81,6 +101,11 @@ Json from_accuracy(const AccuracyResult& accuracy) {
           {"balanced_accuracy", number_or_null(accuracy.balanced_accuracy)},
           {"pixel_accuracy", number_or_null(accuracy.pixel_accuracy)},
           {"map50", number_or_null(accuracy.map50)},
+          {"nds", number_or_null(accuracy.nds)},
+          {"errors", object_or_null(accuracy.errors, from_errors)},
+          {"by_distance", list(accuracy.by_distance, from_distance)},
+          {"by_frame", list(accuracy.by_frame, from_frame)},
+          {"unusable", number_or_null(accuracy.unusable)},
           {"mean_agreement", number_or_null(accuracy.mean_agreement)},
           {"worst_sample", accuracy.worst_sample},
           {"classes", list(accuracy.classes, from_class)},
@@ -113,12 +138,45 @@ Json from_run(const RunResult& run) {
           {"failure", run.failure},
           {"threads", run.threads},
           {"accuracy", object_or_null(run.accuracy, from_accuracy)},
+          {"drift", list(run.drift, from_drift)},
           {"latency", object_or_null(run.latency, from_latency)},
           {"histogram", object_or_null(run.histogram, from_histogram)},
           {"throughput", object_or_null(run.throughput, from_throughput)},
           {"peak_memory_bytes", number_or_null(run.peak_memory_bytes)},
           {"compile_ns", number_or_null(run.compile_ns)},
           {"node_times", list(run.node_times, from_node_time)}};
+}
+
+Json from_robustness(const RobustnessRow& row) {
+  return {{"fault", row.fault},
+          {"variant", row.variant},
+          {"target", row.target},
+          {"accuracy", from_accuracy(row.accuracy)},
+          {"drop", number_or_null(row.drop)}};
+}
+
+Json from_exported_output(const ExportedOutput& output) {
+  return {{"name", output.name},
+          {"dtype", output.dtype},
+          {"max_rel", number_or_null(output.max_rel)},
+          {"mean_rel", number_or_null(output.mean_rel)},
+          {"samples", output.samples}};
+}
+
+Json from_export(const ExportFacts& facts) {
+  return {{"format", facts.format},
+          {"source", facts.source},
+          {"source_sha256", facts.source_sha256},
+          {"framework", facts.framework},
+          {"exporter", facts.exporter},
+          {"opset", facts.opset},
+          {"nodes_before", facts.nodes_before},
+          {"nodes_after", facts.nodes_after},
+          {"max_rel_limit", facts.max_rel_limit},
+          {"data", facts.data},
+          {"reused", facts.reused},
+          {"outputs", list(facts.outputs, from_exported_output)},
+          {"notes", facts.notes}};
 }
 
 Json from_file(const FileFacts& file) {
@@ -139,6 +197,7 @@ Json from_pass(const PassResult& pass) {
 
 Json from_precision(const NodePrecision& row) {
   return {{"target", row.target},
+          {"variant", row.variant},
           {"node", row.node},
           {"op_type", row.op_type},
           {"precision", row.precision},
@@ -235,6 +294,30 @@ Json from_picture(const ReportPicture& picture, bool with_jpeg) {
   return json;
 }
 
+Json from_scene_picture(const ScenePicture& picture, bool with_jpeg) {
+  Json json = {{"variant", picture.variant},
+               {"target", picture.target},
+               {"scene", picture.scene},
+               {"frame", picture.frame}};
+  if (with_jpeg) json["jpeg_base64"] = base64(picture.jpeg);
+  return json;
+}
+
+Json from_scene_animation(const SceneAnimation& map, bool with_png) {
+  Json json = {{"variant", map.variant}, {"target", map.target}, {"frames", map.frames}};
+  if (with_png) json["png_base64"] = base64(map.png);
+  return json;
+}
+
+Json from_scenes(const SceneSheet& sheet, bool with_pictures) {
+  Json json = {{"pictures", Json::array()}, {"maps", Json::array()}};
+  for (const ScenePicture& picture : sheet.pictures)
+    json["pictures"].push_back(from_scene_picture(picture, with_pictures));
+  for (const SceneAnimation& map : sheet.maps)
+    json["maps"].push_back(from_scene_animation(map, with_pictures));
+  return json;
+}
+
 Json from_stage(const StageTime& stage) { return {{"name", stage.name}, {"time_ns", stage.time_ns}}; }
 
 }  // namespace
@@ -261,6 +344,8 @@ Json to_json(const DeployReport& report, bool with_pictures) {
           {"final_variant", report.final_variant},
           {"acceptance", list(report.acceptance, from_acceptance)},
           {"runs", list(report.runs, from_run)},
+          {"robustness", list(report.robustness, from_robustness)},
+          {"exported", object_or_null(report.exported, from_export)},
           {"files", list(report.files, from_file)},
           {"passes", list(report.passes, from_pass)},
           {"precision", list(report.precision, from_precision)},
@@ -270,6 +355,7 @@ Json to_json(const DeployReport& report, bool with_pictures) {
           {"calibration", object_or_null(report.calibration, from_calibration)},
           {"geometry", object_or_null(report.geometry, from_geometry)},
           {"pictures", std::move(pictures)},
+          {"scenes", report.scenes ? from_scenes(*report.scenes, with_pictures) : Json()},
           {"stages", list(report.stages, from_stage)}};
 }
 

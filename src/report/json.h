@@ -7,7 +7,7 @@
 
 namespace tarmac::report {
 
-/// Keys in the order of the schema; pictures carry "jpeg_base64" only on request.
+/// Keys in the order of the schema; pictures carry "jpeg_base64" and "png_base64" only on request.
 nlohmann::ordered_json to_json(const DeployReport& report, bool with_pictures);
 
 }  // namespace tarmac::report

@@ -4,7 +4,7 @@
 // report.json is one object whose keys are the field names below, with "schema" = "tarmac.deploy_report" and
 // "schema_version" first. Units are in the names; fractions are in [0, 1]. An absent optional and a number
 // that is not finite are null; empty lists are []. Keys are only ever added within a schema version. Pictures
-// are in report.html only: "pictures" in report.json has everything but `jpeg`.
+// are in report.html only: "pictures" and "scenes" in report.json have everything but `jpeg` and `png`.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,7 @@
 #include "metrics/agreement.h"
 #include "metrics/classification.h"
 #include "metrics/detection.h"
+#include "metrics/detection_3d.h"
 #include "metrics/error_metrics.h"
 #include "metrics/latency.h"
 #include "metrics/segmentation.h"
@@ -40,7 +41,7 @@ struct MachineFacts {
 };
 
 /// One line of the contract's acceptance. `unit` says what the numbers are: "fraction" (shown as %), "ns",
-/// "bytes", "1/s" or "" (plain).
+/// "bytes", "1/s", "m/s" or "" (plain).
 struct AcceptanceRow {
   std::string criterion;          ///< "accuracy drop", "latency p99", …
   std::string target;             ///< Empty when it is about no single target.
@@ -50,29 +51,50 @@ struct AcceptanceRow {
   std::optional<double> measured;  ///< Absent: could not be measured, which is a failure.
   std::string unit;
   bool passed = false;
-  std::string metric;  ///< Of a drop: "top-1", "mean IoU", "mAP", "agreement".
+  std::string metric;  ///< Of a drop: "top-1", "mean IoU", "mAP", "nuScenes mAP", "agreement".
 };
 
 struct ClassResult {
   std::string name;
-  std::int64_t samples = 0;      ///< Pixels for mean_iou, labelled boxes for map.
+  std::int64_t samples = 0;      ///< Pixels for mean_iou, labelled boxes for map and nuscenes.
   std::optional<double> recall;  ///< Per-class accuracy.
   std::optional<double> precision;
   std::optional<double> f1;
   std::optional<double> iou;
-  std::optional<double> ap;  ///< Mean over IoU 0.5 to 0.95.
+  std::optional<double> ap;  ///< Mean over IoU 0.5 to 0.95; for nuscenes over the distances.
   std::optional<double> ap50;
+  std::vector<double> ap_by_distance;  ///< In the order of AccuracyResult::by_distance; for nuscenes.
+  std::optional<Errors3d> errors;      ///< For nuscenes.
+};
+
+/// mAP where a detection counts whose centre is less than this away.
+struct DistanceResult {
+  double distance_m = 0;
+  double map = 0;
+};
+
+/// The frames at one place in their scenes, from 0.
+struct FrameResult {
+  std::int64_t frame = 0;
+  std::int64_t boxes = 0;          ///< Labelled ones.
+  double map = 0;                  ///< At 2 m.
+  std::optional<double> velocity;  ///< Velocity error, m/s.
 };
 
 /// The contract's metric, and what else it says; what another metric would say is absent.
 struct AccuracyResult {
-  std::string metric = "top1_accuracy";  ///< Or "mean_iou", "map", "agreement".
-  std::string name = "top-1";            ///< For people: "mean IoU", "mAP", "agreement".
+  std::string metric = "top1_accuracy";  ///< Or "mean_iou", "map", "nuscenes", "agreement".
+  std::string name = "top-1";            ///< For people: "mean IoU", "mAP", "nuScenes mAP", "agreement".
   double value = 0;                      ///< In [0, 1], more is better.
   std::int64_t samples = 0;
   std::optional<double> balanced_accuracy;
   std::optional<double> pixel_accuracy;
   std::optional<double> map50;
+  std::optional<double> nds;       ///< nuScenes' score without its attributes.
+  std::optional<Errors3d> errors;  ///< Mean over the classes.
+  std::vector<DistanceResult> by_distance;
+  std::vector<FrameResult> by_frame;     ///< Of frames in order.
+  std::optional<std::int64_t> unusable;  ///< Detections that held numbers that are not finite.
   std::optional<double> mean_agreement;  ///< `value` is that of the worst sample.
   std::string worst_sample;              ///< For agreement.
   std::vector<ClassResult> classes;      ///< In the order of the confusion matrix.
@@ -93,6 +115,12 @@ struct ThroughputResult {
   int streams = 1;
 };
 
+/// How far a carried state strays from the original's: ‖a − r‖ / ‖r‖ by the frame's place in its scene.
+struct DriftResult {
+  std::string output;
+  std::vector<double> by_frame;
+};
+
 /// One variant of the model on one target.
 struct RunResult {
   std::string variant;  ///< "original", "fp32", "int8", …
@@ -100,12 +128,22 @@ struct RunResult {
   std::string failure;  ///< Why it did not run; empty when it did.
   int threads = 0;      ///< Core budget that it ran under; 0 when not limited.
   std::optional<AccuracyResult> accuracy;
+  std::vector<DriftResult> drift{};  ///< One a state; empty without state.
   std::optional<LatencySummary> latency;
   std::optional<LatencyHistogram> histogram;
   std::optional<ThroughputResult> throughput;
   std::optional<std::uint64_t> peak_memory_bytes;
   std::optional<std::int64_t> compile_ns;
   std::vector<NodeTime> node_times;
+};
+
+/// What is deployed on a target, under one fault of the contract's robustness.
+struct RobustnessRow {
+  std::string fault;  ///< "never_reset", "drop images[axis 1: 2]", …
+  std::string variant;
+  std::string target;
+  AccuracyResult accuracy;
+  std::optional<double> drop;  ///< Against the same without the fault; 0.01 is one percentage point.
 };
 
 struct FileFacts {
@@ -125,7 +163,8 @@ struct PassResult {
 };
 
 struct NodePrecision {
-  std::string target;
+  std::string target;   ///< Empty: the same for all.
+  std::string variant;  ///< "int8", "fp16", "bf16".
   std::string node;
   std::string op_type;
   std::string precision;  ///< "int8", "float32", …
@@ -224,6 +263,55 @@ struct ReportPicture {
   [[nodiscard]] bool wrong() const;  ///< Some prediction differs from the label.
 };
 
+/// A frame of a 3-D detector's evaluation, as one variant sees it.
+struct ScenePicture {
+  std::string variant;
+  std::string target;
+  std::int64_t scene = 0;
+  std::int64_t frame = 0;       ///< The how manieth of its scene.
+  std::vector<std::byte> jpeg;  ///< The views with boxes and the map beside them, with the truth.
+};
+
+/// What a variant sees over time.
+struct SceneAnimation {
+  std::string variant;
+  std::string target;
+  std::int64_t frames = 0;
+  std::vector<std::byte> png;  ///< The map, animated.
+};
+
+/// Of a 3-D detector whose contract says how boxes are drawn.
+struct SceneSheet {
+  std::vector<ScenePicture> pictures;  ///< Frame by frame, the variants of each.
+  std::vector<SceneAnimation> maps;
+};
+
+/// One output of the exported model beside the source framework's.
+struct ExportedOutput {
+  std::string name;
+  std::string dtype;
+  std::optional<double> max_rel;  ///< max |a - r| / max |r|, r the framework's; absent: infinite.
+  std::optional<double> mean_rel;
+  std::int64_t samples = 0;
+};
+
+/// How the ONNX model was made, where the contract names a model of another framework.
+struct ExportFacts {
+  std::string format;         ///< The contract's word: "torch", "tflite", …
+  std::string source;         ///< As the contract names it: "models.py:detector".
+  std::string source_sha256;  ///< Over the files that it is made from; empty when they are not all known.
+  std::string framework;      ///< "torch 2.5.1"
+  std::string exporter;       ///< "torchscript", "tf2onnx 1.17", …
+  std::int64_t opset = 0;
+  std::int64_t nodes_before = 0;  ///< As the exporter gave it.
+  std::int64_t nodes_after = 0;   ///< Simplified.
+  double max_rel_limit = 0;
+  std::string data;     ///< What was compared: "2 made-up samples".
+  bool reused = false;  ///< Nothing had changed since it was made.
+  std::vector<ExportedOutput> outputs;
+  std::vector<std::string> notes;
+};
+
 struct StageTime {
   std::string name;
   std::int64_t time_ns = 0;
@@ -243,6 +331,8 @@ struct DeployReport {
   std::string final_variant;     ///< The variant that is deployed.
   std::vector<AcceptanceRow> acceptance;
   std::vector<RunResult> runs;
+  std::vector<RobustnessRow> robustness;
+  std::optional<ExportFacts> exported;  ///< Absent where the contract names an ONNX file.
   std::vector<FileFacts> files;
   std::vector<PassResult> passes;
   std::vector<NodePrecision> precision;
@@ -252,6 +342,7 @@ struct DeployReport {
   std::optional<CalibrationFacts> calibration;
   std::optional<GeometryComparison> geometry;  ///< Absent where the contract says opencv.
   std::vector<ReportPicture> pictures;
+  std::optional<SceneSheet> scenes;  ///< Absent for what is no 3-D detector, or has no pictures to draw on.
   std::vector<StageTime> stages;
 };
 
@@ -259,6 +350,7 @@ struct DeployReport {
 AccuracyResult summarize_accuracy(const ClassificationMetrics& metrics);
 AccuracyResult summarize_accuracy(const SegmentationMetrics& metrics);
 AccuracyResult summarize_accuracy(const DetectionMetrics& metrics);
+AccuracyResult summarize_accuracy(const DetectionMetrics3d& metrics);
 /// `worst_sample` names the one of metrics.worst_sample().
 AccuracyResult summarize_accuracy(const AgreementMetrics& metrics, std::string worst_sample);
 

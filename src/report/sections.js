@@ -102,33 +102,67 @@ const metricName = (accuracy) => accuracy.metric === 'top1_accuracy' ? 'Top-1 ac
 // Columns of which some row has a value.
 const known = (columns, rows, value) => columns.filter((column) => rows.some((row) => value(row)[column.key] !== null && value(row)[column.key] !== ''));
 
+// Of 3-D boxes; the places of a row without any stay empty.
+const errorColumns = (some, errors) => !some ? [] : [
+  ['Position', 'translation_m', 'm'], ['Size', 'scale', ''], ['Heading', 'orientation_rad', 'rad'], ['Velocity', 'velocity_m_per_s', 'm/s'],
+].map(([title, key, unit]) => ({title: title + ' error', number: true, cell: (row) => {
+  const found = errors(row);
+  return !found || found[key] === null ? MISSING : format.fixed(found[key], 3) + (unit && ' ' + unit);
+}}));
+
+// What frames in order do over the length of a scene.
+function drift() {
+  const scored = report.runs.filter((run) => run.accuracy && run.accuracy.by_frame.length > 1);
+  const outputs = [...new Set(report.runs.flatMap((run) => run.drift.map((one) => one.output)))];
+  if (scored.length === 0 && outputs.length === 0) return null;
+  const panel = (title, chart) => card(el('h3', null, title), chart);
+  const moving = scored.filter((run) => run.accuracy.by_frame.some((row) => row.velocity_m_per_s !== null));
+  return ['Over the length of a scene', 'All scenes together, by the frame\'s place in its scene. What grows to the right is carried along by the state.',
+    el('div', {class: 'grid'},
+      scored.length === 0 ? null : panel('mAP at 2 m', frameChart('mAP', '%', scored, (run) => run.accuracy.by_frame.map((row) => 100 * row.map), variants, targets)),
+      moving.length === 0 ? null : panel('Velocity error', frameChart('velocity error', 'm/s', moving, (run) => run.accuracy.by_frame.map((row) => row.velocity_m_per_s), variants, targets)),
+      outputs.map((output) => {
+        const runs = report.runs.filter((run) => run.variant !== report.baseline_variant && run.drift.some((one) => one.output === output));
+        return runs.length === 0 ? null : panel('State \'' + output + '\' against ' + report.baseline_variant, frameChart('relative error', '%', runs,
+          (run) => run.drift.find((one) => one.output === output).by_frame.map((value) => value === null ? null : 100 * value), variants, targets));
+      }))];
+}
+
+// What the metric says beside its value.
+const metricDetails = (rows) => [
+  ...known([
+    {key: 'balanced_accuracy', title: 'Class mean'}, {key: 'pixel_accuracy', title: 'Pixel accuracy'},
+    {key: 'map50', title: 'mAP at IoU 0.5'}, {key: 'mean_agreement', title: 'Mean of the samples'},
+    {key: 'nds', title: 'nuScenes score'},
+  ], rows, (row) => row.accuracy).map(({key, title}) => ({title, number: true, cell: (row) => format.percent(row.accuracy[key])})),
+  ...errorColumns(rows.some((row) => row.accuracy.errors), (row) => row.accuracy.errors),
+  ...known([{key: 'worst_sample', title: 'Worst sample'}], rows, (row) => row.accuracy).map(({key, title}) =>
+    ({title, long: true, cell: (row) => el('code', null, row.accuracy[key])})),
+];
+
+const pointsOf = (change) => el('span', {class: change < 0 ? 'bad-text' : change > 0 ? 'good-text' : null}, format.points(change));
+
 function accuracy() {
   const runs = report.runs.filter((run) => run.accuracy);
   if (runs.length === 0) return null;
   const drop = (run) => {
     const base = baselineOf(run);
     if (!base || !base.accuracy) return MISSING;
-    const change = run.accuracy.value - base.accuracy.value;
-    return el('span', {class: change < 0 ? 'bad-text' : change > 0 ? 'good-text' : null}, format.points(change));
+    return pointsOf(run.accuracy.value - base.accuracy.value);
   };
   const overview = card(table([
     {title: 'Variant', cell: (run) => run.variant},
     {title: 'Target', cell: (run) => run.target},
     {title: metricName(runs[0].accuracy), number: true, cell: (run) => format.percent(run.accuracy.value)},
     {title: 'Against ' + report.baseline_variant, number: true, cell: drop},
-    ...known([
-      {key: 'balanced_accuracy', title: 'Class mean'}, {key: 'pixel_accuracy', title: 'Pixel accuracy'},
-      {key: 'map50', title: 'mAP at IoU 0.5'}, {key: 'mean_agreement', title: 'Mean of the samples'},
-    ], runs, (run) => run.accuracy).map(({key, title}) => ({title, number: true, cell: (run) => format.percent(run.accuracy[key])})),
-    ...known([{key: 'worst_sample', title: 'Worst sample'}], runs, (run) => run.accuracy).map(({key, title}) =>
-      ({title, long: true, cell: (run) => el('code', null, run.accuracy[key])})),
+    ...metricDetails(runs),
     {title: 'Samples', number: true, cell: (run) => format.integer(run.accuracy.samples)},
   ], runs));
   const details = runs.filter((run) => run.accuracy.classes.length > 0).map((run) => card(
     el('h3', null, run.variant, el('small', null, run.target)),
     table([
       {title: 'Class', cell: (row) => row.name},
-      {title: {mean_iou: 'Pixels', map: 'Boxes'}[run.accuracy.metric] || 'Samples', number: true, cell: (row) => format.integer(row.samples)},
+      {title: {mean_iou: 'Pixels', map: 'Boxes', nuscenes: 'Boxes'}[run.accuracy.metric] || 'Samples', number: true, cell: (row) => format.integer(row.samples)},
       ...known([
         {key: 'iou', title: 'IoU'}, {key: 'ap', title: 'AP'}, {key: 'ap50', title: 'AP at IoU 0.5'},
         {key: 'recall', title: run.accuracy.metric === 'top1_accuracy' ? 'Accuracy' : 'Recall'}, {key: 'precision', title: 'Precision'},
@@ -136,10 +170,26 @@ function accuracy() {
         ({title, number: true, cell: (row) => row[key] === null ? MISSING : format.percent(row[key], 1)})),
       ...known([{key: 'f1', title: 'F1'}], run.accuracy.classes, (row) => row).map(({key, title}) =>
         ({title, number: true, cell: (row) => format.fixed(row[key], 3)})),
+      ...run.accuracy.by_distance.map(({distance_m: metres}, i) =>
+        ({title: metres + ' m', number: true, cell: (row) => row.ap_by_distance.length ? format.percent(row.ap_by_distance[i], 1) : MISSING})),
+      ...errorColumns(run.accuracy.errors !== null, (row) => row.errors),
     ], run.accuracy.classes),
     run.accuracy.confusion.length > 0 && run.accuracy.confusion.length <= 20 ?
       el('div', {class: 'scroll'}, confusion(run.accuracy)) : null));
   return ['Accuracy', null, overview, el('div', {class: 'grid thirds'}, details)];
+}
+
+function robustness() {
+  const rows = report.robustness;
+  if (rows.length === 0) return null;
+  return ['Robustness', 'What is deployed, evaluated under each fault of the contract, one at a time.', card(table([
+    {title: 'Fault', cell: (row) => row.fault},
+    {title: 'Target', cell: (row) => row.target},
+    {title: 'Variant', cell: (row) => row.variant},
+    {title: metricName(rows[0].accuracy), number: true, cell: (row) => format.percent(row.accuracy.value)},
+    {title: 'Against no fault', number: true, cell: (row) => row.drop === null ? MISSING : pointsOf(-row.drop)},
+    ...metricDetails(rows),
+  ], rows))];
 }
 
 function latency() {
@@ -224,7 +274,7 @@ function changes() {
   if (report.precision.length > 0) {
     const groups = new Map();
     report.precision.forEach((row) => {
-      const key = row.precision + (row.target ? ' on ' + row.target : '');
+      const key = row.precision + (row.variant ? ' of ' + row.variant : '') + (row.target ? ' on ' + row.target : '');
       groups.set(key, [...(groups.get(key) || []), row]);
     });
     const measured = report.precision.some((row) => row.sensitivity !== null || row.snr_db !== null);
@@ -294,6 +344,29 @@ function equivalence() {
   ], report.equivalence))];
 }
 
+// How the ONNX model was made from another framework's.
+function exported() {
+  const made = report.exported;
+  if (!made) return null;
+  const rows = [['Source', made.format + ' ' + made.source], ['Framework', made.framework], ['Exporter', made.exporter],
+                ['Opset', format.integer(made.opset)], ['Nodes', format.integer(made.nodes_after) +
+                 (made.nodes_before === made.nodes_after ? '' : ', ' + format.integer(made.nodes_before) + ' before simplifying')],
+                ['Compared on', made.data], ['Made', made.reused ? 'earlier; nothing had changed since' : 'in this deployment'],
+                ['Source SHA-256', made.source_sha256 && el('code', null, made.source_sha256)]];
+  const relative = (value) => value === null ? '∞' : format.ratio(value);
+  return ['Export', 'The ONNX model beside the framework that it comes from, on the same inputs; errors relative to the output\'s range.',
+    card(el('dl', {class: 'facts'}, rows.filter((row) => row[1]).map(([name, value]) =>
+      el('div', null, el('dt', null, name), el('dd', null, value))))),
+    card(table([
+      {title: 'Output', cell: (row) => el('code', null, row.name)}, {title: 'Type', cell: (row) => row.dtype},
+      {title: 'Samples', number: true, cell: (row) => format.integer(row.samples)},
+      {title: 'Max relative', number: true, cell: (row) => relative(row.max_rel)},
+      {title: 'Mean relative', number: true, cell: (row) => relative(row.mean_rel)},
+      {title: 'Limit', number: true, cell: () => '≤ ' + format.percent(made.max_rel_limit)},
+    ], made.outputs)),
+    made.notes.length === 0 ? null : card(el('ul', {class: 'notes'}, made.notes.map((line) => el('li', null, line))))];
+}
+
 function calibration() {
   const facts = report.calibration;
   if (!facts) return null;
@@ -333,6 +406,18 @@ function pictures() {
         el('div', {class: 'file', title: picture.name}, picture.name.split('/').pop())))))];
 }
 
+function scenes() {
+  const sheet = report.scenes;
+  if (!sheet) return null;
+  const image = (type, data, one, what) => el('figure', null,
+    el('figcaption', null, el('b', null, runName(one)), ' ' + what),
+    data ? el('img', {src: 'data:image/' + type + ';base64,' + data, alt: runName(one) + ', ' + what, loading: 'lazy'}) : null);
+  return ['Scenes', 'Evaluation frames with the boxes of the original model and of the deployed one; truth is white and dashed. Arrows: where each will be in a second.',
+    el('div', {class: 'scenes'},
+      sheet.pictures.map((one) => image('jpeg', one.jpeg_base64, one, 'scene ' + one.scene + ', frame ' + one.frame)),
+      sheet.maps.map((one) => image('png', one.png_base64, one, format.integer(one.frames) + ' frames from above')))];
+}
+
 function failedRuns() {
   const runs = report.runs.filter((run) => run.failure);
   if (runs.length === 0) return null;
@@ -348,9 +433,11 @@ function setTheme(theme) {
 }
 
 const order = [
-  ['Summary', summary], ['Acceptance', acceptance], ['Failed runs', failedRuns], ['Accuracy', accuracy], ['Latency', latency],
+  ['Summary', summary], ['Acceptance', acceptance], ['Failed runs', failedRuns], ['Accuracy', accuracy], ['Drift', drift],
+  ['Robustness', robustness], ['Latency', latency],
   ['Nodes', nodeTimes], ['Sizes', sizes], ['Changes', changes], ['Operators', checks], ['Reference', references],
-  ['Proof', equivalence], ['Calibration', calibration], ['Geometry', geometry], ['Pictures', pictures],
+  ['Export', exported], ['Proof', equivalence], ['Calibration', calibration], ['Geometry', geometry], ['Pictures', pictures],
+  ['Scenes', scenes],
 ];
 
 function build() {

@@ -100,13 +100,12 @@ ArithmeticCost count_arithmetic(const Graph& graph) {
   return cost;
 }
 
-Result<std::uint64_t> peak_activation_bytes(const Graph& graph) {
+Result<std::vector<BlockLifetime>> activation_lifetimes(const Graph& graph) {
   std::unordered_map<const Node*, std::size_t> position;
   for (const auto& node : graph.nodes()) position.emplace(node.get(), position.size());
   const std::size_t steps = std::max<std::size_t>(1, position.size());
 
-  // change[i]: bytes that begin to live at node i, less those that ended with the node before.
-  std::vector<std::int64_t> change(steps + 1, 0);
+  std::vector<BlockLifetime> lifetimes;
   const auto live = [&](const Value& value, std::size_t first) -> Status {
     if (constant_of(&value) != nullptr || (value.unused() && !value.is_input())) return {};
     const auto shape = shape_of(&value);
@@ -117,8 +116,7 @@ Result<std::uint64_t> peak_activation_bytes(const Graph& graph) {
     }
     std::size_t last = value.is_output() ? steps - 1 : first;
     for (const Use& use : value.uses()) last = std::max(last, position.at(outermost(use.node, graph)));
-    change[first] += static_cast<std::int64_t>(*bytes);
-    change[last + 1] -= static_cast<std::int64_t>(*bytes);
+    lifetimes.push_back({.bytes = *bytes, .first_use = first, .last_use = last});
     return {};
   };
   for (const Value* input : graph.inputs()) TARMAC_CHECK_OK(live(*input, 0));
@@ -127,13 +125,12 @@ Result<std::uint64_t> peak_activation_bytes(const Graph& graph) {
       if (output != nullptr) TARMAC_CHECK_OK(live(*output, position.at(node.get())));
     }
   }
-  std::int64_t now = 0;
-  std::int64_t peak = 0;
-  for (const std::int64_t step : change) {
-    now += step;
-    peak = std::max(peak, now);
-  }
-  return static_cast<std::uint64_t>(peak);
+  return lifetimes;
+}
+
+Result<std::uint64_t> peak_activation_bytes(const Graph& graph) {
+  TARMAC_TRY(const std::vector<BlockLifetime> lifetimes, activation_lifetimes(graph));
+  return peak_live_bytes(lifetimes);
 }
 
 }  // namespace tarmac

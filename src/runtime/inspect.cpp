@@ -31,6 +31,14 @@ void count_graph(const Graph& graph, ModelInfo& info) {
   }
 }
 
+void count_model(const Model& model, ModelInfo& info) {
+  count_graph(*model.graph, info);
+  for (const Function& function : model.functions) {
+    // A driving operator's definition is there for targets without it.
+    if (function.domain != ops::kDomain) count_graph(*function.body, info);
+  }
+}
+
 /// The shape of an input with its open sizes filled in; nullopt when the rank is unknown.
 std::optional<Shape> assumed_shape(const Type& type, const InspectOptions& options,
                                    std::map<std::string, std::int64_t>& assumed) {
@@ -75,11 +83,7 @@ Result<ModelInfo> inspect_model(const Model& model, const InspectOptions& option
   }
   for (const Value* output : model.graph->outputs())
     info.outputs.push_back(tensor_spec(output->name(), output->type));
-  count_graph(*model.graph, info);
-  for (const Function& function : model.functions) {
-    // A driving operator's definition is there for targets without it.
-    if (function.domain != ops::kDomain) count_graph(*function.body, info);
-  }
+  count_model(model, info);
   if (const Status costs = count_costs(clone_model(model), options, info); !costs)
     info.unknown_because = costs.error().str();
   return info;

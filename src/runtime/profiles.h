@@ -15,4 +15,13 @@ namespace tarmac {
 /// together, and the ranges.
 Status check_profiles(const std::vector<PlanProfile>& profiles, const std::map<std::string, Shape>& shapes);
 
+/// The same for one input's shape alone.
+Status check_profiles(const std::vector<PlanProfile>& profiles, const std::string& input, const Shape& shape);
+
+/// Whether some bucket has these shapes; inputs that it does not name may have any. Allocates nothing.
+bool is_bucket(const std::vector<PlanProfile>& profiles, const std::map<std::string, Shape>& shapes);
+
+/// What a strict session says of shapes that are no bucket: kOutOfRange with the buckets there are.
+Error not_a_bucket(const std::vector<PlanProfile>& profiles, const std::map<std::string, Shape>& shapes);
+
 }  // namespace tarmac

@@ -60,7 +60,16 @@ Result<Tensor> copy_of(const Tensor& tensor) {
 
 }  // namespace
 
-Result<StateCarrier::State> StateCarrier::open_state(const StateSpec& spec,
+Result<FirstValues> read_first_values(const std::vector<StateSpec>& states) {
+  FirstValues values;
+  for (const StateSpec& spec : states) {
+    if (spec.first.empty()) continue;
+    TARMAC_TRY(values[spec.input], read_npy(spec.first));
+  }
+  return values;
+}
+
+Result<StateCarrier::State> StateCarrier::open_state(const StateSpec& spec, const Tensor* first,
                                                      const std::vector<TensorInfo>& inputs,
                                                      const std::vector<TensorInfo>& outputs) {
   TARMAC_TRY(const Type input, type_of(inputs, spec.input, "input"));
@@ -68,10 +77,10 @@ Result<StateCarrier::State> StateCarrier::open_state(const StateSpec& spec,
   State state;
   state.input = spec.input;
   state.output = spec.output;
-  if (spec.first.empty()) {
+  if (first == nullptr) {
     TARMAC_TRY(state.first, zeros(input, spec.input));
   } else {
-    TARMAC_TRY(state.first, read_npy(spec.first));
+    state.first = *first;
     if (state.first.dtype() != input.dtype || !fits(input, state.first.shape())) {
       return make_error(ErrorCode::kInvalidInput,
                         "the first value of the state '" + spec.input + "' is " +
@@ -87,13 +96,11 @@ Result<StateCarrier::State> StateCarrier::open_state(const StateSpec& spec,
   }
   state.memory_is_ours = output.static_shape().has_value();
   TARMAC_TRY(state.current, copy_of(state.first));
-  if (state.memory_is_ours) {
-    TARMAC_TRY(state.next, copy_of(state.first));
-  }
+  TARMAC_TRY(state.next, copy_of(state.first));
   return state;
 }
 
-Result<StateCarrier> StateCarrier::open(const std::vector<StateSpec>& states,
+Result<StateCarrier> StateCarrier::open(const std::vector<StateSpec>& states, const FirstValues& first,
                                         const std::vector<TensorInfo>& inputs,
                                         const std::vector<TensorInfo>& outputs) {
   StateCarrier carrier;
@@ -102,7 +109,9 @@ Result<StateCarrier> StateCarrier::open(const std::vector<StateSpec>& states,
       return other.input == spec.input || other.output == spec.output;
     });
     if (again) return wrong("sequence.state names '" + spec.input + "' or its output twice", spec.input);
-    TARMAC_TRY(State state, open_state(spec, inputs, outputs));
+    const auto value = first.find(spec.input);
+    TARMAC_TRY(State state,
+               open_state(spec, value == first.end() ? nullptr : &value->second, inputs, outputs));
     carrier.states_.push_back(std::move(state));
   }
   return carrier;
@@ -127,14 +136,15 @@ Status StateCarrier::bind(Context& context) {
 Status StateCarrier::after_run(Context& context) {
   for (State& state : states_) {
     if (!state.memory_is_ours) {
-      TARMAC_TRY(const Tensor made, context.output(state.output));
+      TARMAC_CHECK_OK(context.read_output(state.output, state.made));
+      const Tensor& made = state.made;
       if (made.shape() != state.first.shape()) {
         return wrong("the output '" + state.output + "' came as " + to_string(made.shape()) +
                          ", but the state input '" + state.input + "' began as " +
                          to_string(state.first.shape()),
                      state.output);
       }
-      TARMAC_TRY(state.next, copy_of(made));
+      std::memcpy(state.next.mutable_bytes().data(), made.bytes().data(), made.bytes().size());
     }
     state.has_next = true;
   }
@@ -145,6 +155,11 @@ const Tensor* StateCarrier::value(const std::string& input) const {
   const auto found =
       std::find_if(states_.begin(), states_.end(), [&](const State& state) { return state.input == input; });
   return found == states_.end() ? nullptr : &found->current;
+}
+
+bool StateCarrier::has_output(const std::string& output) const {
+  return std::any_of(states_.begin(), states_.end(),
+                     [&](const State& state) { return state.output == output; });
 }
 
 std::map<std::string, Shape> StateCarrier::shapes() const {

@@ -54,6 +54,20 @@ const FusionRules& Target::fusion_rules() const {
   return kNone;
 }
 
+Result<std::string> Executable::save_engine() const {
+  return make_error(ErrorCode::kUnsupported, "this engine has no compiled form of its own");
+}
+
+Result<std::unique_ptr<Executable>> Target::load_engine(std::span<const std::byte> /*engine*/,
+                                                        // An engine that has such a form keeps its owner.
+                                                        // NOLINTNEXTLINE(performance-unnecessary-value-param)
+                                                        std::shared_ptr<const void> /*owner*/,
+                                                        const std::vector<TensorInfo>& /*inputs*/,
+                                                        const std::vector<TensorInfo>& /*outputs*/,
+                                                        const CompileOptions& /*options*/) {
+  return make_error(ErrorCode::kUnsupported, "target " + name() + " has no compiled form of its own");
+}
+
 Status Target::knows(const Model& model) {
   CompileOptions options;
   options.cores = 1;

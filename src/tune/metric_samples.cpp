@@ -3,16 +3,15 @@
 #include <algorithm>
 
 #include "runtime/inputs.h"
+#include "sequence/frame_run.h"
 
 namespace tarmac {
 namespace {
 
 Error cancelled() { return make_error(ErrorCode::kCancelled, "scoring was interrupted"); }
 
-/// A model's outputs for a batch, in the context's memory.
-Result<NamedTensors> run(Context& context, const Scorer& scorer, const Batch& batch) {
-  TARMAC_CHECK_OK(bind_inputs(context, batch.inputs));
-  TARMAC_CHECK_OK(context.run());
+/// What the scorer reads of the latest run, in the context's memory.
+Result<NamedTensors> outputs_of(Context& context, const Scorer& scorer) {
   NamedTensors outputs;
   for (const std::string& name : scorer.outputs()) {
     TARMAC_TRY(outputs[name], context.output(name));
@@ -48,8 +47,9 @@ Result<MetricSamples::Pair> MetricSamples::stream(Executable& other, Progress& p
   TARMAC_TRY(Scorer plain_scorer, Scorer::create(contract_, plain_.outputs()));
   TARMAC_TRY(Scorer held_scorer, Scorer::create(contract_, plain_.outputs()));
   TARMAC_TRY(Scorer other_scorer, Scorer::create(contract_, other.outputs()));
-  TARMAC_TRY(const auto plain_context, plain_.create_context());
-  TARMAC_TRY(const auto other_context, other.create_context());
+  const std::vector<StateSpec> state = state_of(contract_);
+  TARMAC_TRY(FrameRun plain_run, FrameRun::open(plain_, state));
+  TARMAC_TRY(FrameRun other_run, FrameRun::open(other, state));
   TARMAC_TRY(const auto reader, BatchReader::open(contract_, dataset_, {}));
   const bool with_reference = plain_scorer.needs_reference();
   const std::size_t stride =
@@ -57,7 +57,7 @@ Result<MetricSamples::Pair> MetricSamples::stream(Executable& other, Progress& p
   std::size_t seen = 0;
   std::size_t next_held = 0;
   std::size_t bytes = 0;
-  bool all = true;
+  bool all = state.empty();  // held frames have the float model's state: another one carries its own
   progress.start("measure the metric", dataset_.size());
   while (true) {
     if (progress.cancelled()) return cancelled();
@@ -65,10 +65,12 @@ Result<MetricSamples::Pair> MetricSamples::stream(Executable& other, Progress& p
     if (!batch) break;
     NamedTensors reference;
     if (take || with_reference) {
-      TARMAC_TRY(reference, run(*plain_context, plain_scorer, *batch));
+      TARMAC_CHECK_OK(plain_run.run(batch->inputs, batch->starts_scene));
+      TARMAC_TRY(reference, outputs_of(plain_run.context(), plain_scorer));
       TARMAC_CHECK_OK(plain_scorer.add(*batch, reference, &reference));
     }
-    TARMAC_TRY(const NamedTensors outputs, run(*other_context, other_scorer, *batch));
+    TARMAC_CHECK_OK(other_run.run(batch->inputs, batch->starts_scene));
+    TARMAC_TRY(const NamedTensors outputs, outputs_of(other_run.context(), other_scorer));
     TARMAC_CHECK_OK(other_scorer.add(*batch, outputs, &reference));
     const std::size_t count = batch->items.size();
     const std::size_t needs = bytes_of(batch->inputs) + (with_reference ? bytes_of(reference) : 0);
@@ -79,6 +81,8 @@ Result<MetricSamples::Pair> MetricSamples::stream(Executable& other, Progress& p
         if (!with_reference) break;
         TARMAC_TRY(kept[name], tensor.clone());
       }
+      TARMAC_TRY(auto carried, plain_run.state());
+      batch->inputs.merge(carried);
       held_.push_back(*std::move(batch));
       bytes += needs;
       held_samples_ += static_cast<std::int64_t>(count);
@@ -101,7 +105,9 @@ Result<double> MetricSamples::score_held(Context& context, const Executable& exe
   TARMAC_TRY(Scorer scorer, Scorer::create(contract_, executable.outputs()));
   for (std::size_t i = 0; i < held_.size(); ++i) {
     if (progress.cancelled()) return cancelled();
-    TARMAC_TRY(const NamedTensors outputs, run(context, scorer, held_[i]));
+    TARMAC_CHECK_OK(bind_inputs(context, held_[i].inputs));
+    TARMAC_CHECK_OK(context.run());
+    TARMAC_TRY(const NamedTensors outputs, outputs_of(context, scorer));
     TARMAC_CHECK_OK(scorer.add(held_[i], outputs, &references_[i]));
   }
   return scorer.score().value;

@@ -36,9 +36,10 @@ class MetricSamples {
   /// kInvalidInput without samples.
   Result<Pair> hold(Executable& other, Progress& progress);
 
-  /// On all samples; those that are not held are read again.
+  /// On all samples; those that are not held are read again. State is the model's own.
   Result<double> score_all(Executable& other, Progress& progress);
-  /// On the held samples. Inputs of the context that the data set does not have stay as they are bound.
+  /// On the held samples; frames of a sequence with the state that the float model carried into them. Inputs
+  /// of the context that the data set does not have stay as they are bound.
   Result<double> score_held(Context& context, const Executable& executable, Progress& progress);
 
   [[nodiscard]] bool holds_all() const { return holds_all_; }

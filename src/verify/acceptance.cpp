@@ -22,6 +22,7 @@ std::string in_words(double value, const std::string& unit) {
   if (unit == "fraction") return format("%.3f %%", value * 100);
   if (unit == "ns") return format("%.3f ms", value * 1e-6);
   if (unit == "bytes") return format("%.1f MiB", value / (1024.0 * 1024.0));
+  if (unit == "m/s") return format("%.4f m/s", value);
   return format("%.1f /s", value);
 }
 
@@ -34,7 +35,7 @@ void judge(Criterion& criterion) {
     criterion.detail = name + " was not measured; " + asked + " is asked";
     return;
   }
-  const double slack = criterion.unit == "fraction" ? kRounding : 0;
+  const double slack = criterion.unit == "fraction" || criterion.unit == "m/s" ? kRounding : 0;
   // A NaN compares false and so fails.
   criterion.passed =
       at_most ? *criterion.measured <= criterion.limit + slack : *criterion.measured >= criterion.limit;
@@ -52,6 +53,7 @@ Criterion make_criterion(std::string name, Bound bound, double limit, std::strin
 }
 
 using Measure = std::function<std::optional<double>(const VariantMeasurements&)>;
+using Figure = std::optional<double> VariantMeasurements::*;
 using Selects = std::function<bool(const VariantMeasurements&)>;
 
 class Checklist {
@@ -83,20 +85,30 @@ class Checklist {
     add(
         blank, [&](const auto& v) { return v.variant == variant; },
         [&](const auto& v) -> std::optional<double> {
-          const auto original = original_accuracy(v.target);
+          const auto original = of_original(&VariantMeasurements::accuracy, v.target);
           if (!original || !v.accuracy) return std::nullopt;
           return *original - *v.accuracy;
         });
   }
 
-  [[nodiscard]] std::optional<double> original_accuracy(const std::string& target) const {
-    std::optional<double> accuracy;
+  /// A loss of every deployed variant: what the original has more of, or less for an error.
+  void add_loss(const Criterion& blank, Figure figure, double sign, const Selects& selects) {
+    add(blank, selects, [&](const auto& v) -> std::optional<double> {
+      const auto original = of_original(figure, v.target);
+      if (!original || !(v.*figure)) return std::nullopt;
+      return sign * (*original - *(v.*figure));
+    });
+  }
+
+  /// On the same target, else on any.
+  [[nodiscard]] std::optional<double> of_original(Figure figure, const std::string& target) const {
+    std::optional<double> found;
     for (const VariantMeasurements& variant : variants_) {
-      if (variant.variant != "original" || !variant.accuracy) continue;
-      if (variant.target == target) return variant.accuracy;
-      if (!accuracy) accuracy = variant.accuracy;
+      if (variant.variant != "original" || !(variant.*figure)) continue;
+      if (variant.target == target) return variant.*figure;
+      if (!found) found = variant.*figure;
     }
-    return accuracy;
+    return found;
   }
 
   [[nodiscard]] std::vector<Criterion> take() { return std::move(criteria_); }
@@ -134,6 +146,16 @@ std::vector<Criterion> check_acceptance(const Contract& contract,
   const char* const metric = display_name(evaluation_of(contract).metric);
   list.add_drop("fp32", limits.fp32_drop, metric);
   list.add_drop("int8", limits.int8_drop, metric);
+  list.add_drop("fp16", limits.fp16_drop, metric);
+  list.add_drop("bf16", limits.bf16_drop, metric);
+  if (limits.nds_drop) {
+    list.add_loss(make_criterion("nds_drop", Bound::kAtMost, *limits.nds_drop, "fraction"),
+                  &VariantMeasurements::nds, 1, is_deployed);
+  }
+  if (limits.velocity_error_rise) {
+    list.add_loss(make_criterion("velocity_error_rise", Bound::kAtMost, *limits.velocity_error_rise, "m/s"),
+                  &VariantMeasurements::velocity_error, -1, is_deployed);
+  }
   if (limits.latency_p50_ms) {
     list.add(make_criterion("latency_p50", Bound::kAtMost, *limits.latency_p50_ms * kNsPerMs, "ns"),
              is_deployed, latency(&LatencySummary::p50_ns));

@@ -1,14 +1,29 @@
 #include "verify/compare_outputs.h"
 
+#include <algorithm>
 #include <limits>
 
-#include "runtime/inputs.h"
+#include "sequence/frame_run.h"
 
 namespace tarmac {
 
 double severity(const ErrorMetrics& metrics) {
   const bool mismatched = metrics.nan_mismatches > 0 || metrics.infinity_mismatches > 0;
   return mismatched ? std::numeric_limits<double>::infinity() : metrics.max_rel;
+}
+
+bool within(const std::vector<OutputComparison>& comparison, double limit) {
+  return std::all_of(comparison.begin(), comparison.end(),
+                     [&](const OutputComparison& output) { return output.metrics.within(limit); });
+}
+
+SampleSource made_up_batches(const std::vector<TensorInfo>& inputs, const ShapeChoice& shapes,
+                             std::int64_t count) {
+  return [inputs, shapes, count, made = std::int64_t{0}]() mutable -> Result<std::optional<NamedTensors>> {
+    if (made == count) return std::optional<NamedTensors>();
+    TARMAC_TRY(auto tensors, random_inputs(inputs, shapes, static_cast<std::uint64_t>(++made)));
+    return std::optional(std::move(tensors));
+  };
 }
 
 Status OutputComparer::add(const NamedTensors& reference, const NamedTensors& other) {
@@ -53,32 +68,6 @@ Result<NamedTensors> copy_outputs(Context& context, const Executable& executable
   return outputs;
 }
 
-/// A model with what it carries.
-class StatefulRun {
- public:
-  static Result<StatefulRun> open(Executable& executable, const std::vector<StateSpec>& state) {
-    StatefulRun run(executable);
-    TARMAC_TRY(run.context_, executable.create_context());
-    TARMAC_TRY(run.carrier_, StateCarrier::open(state, executable.inputs(), executable.outputs()));
-    return run;
-  }
-
-  Result<NamedTensors> frame(const CalibrationBatch& frame) {
-    if (frame.starts_scene) carrier_.reset();
-    TARMAC_CHECK_OK(carrier_.bind(*context_));
-    TARMAC_CHECK_OK(bind_inputs(*context_, frame.inputs));
-    TARMAC_CHECK_OK(context_->run());
-    TARMAC_CHECK_OK(carrier_.after_run(*context_));
-    return copy_outputs(*context_, *executable_);
-  }
-
- private:
-  explicit StatefulRun(Executable& executable) : executable_(&executable) {}
-  Executable* executable_;
-  std::unique_ptr<Context> context_;
-  StateCarrier carrier_;
-};
-
 }  // namespace
 
 Result<NamedTensors> run_once(Context& context, const Executable& executable, const NamedTensors& inputs) {
@@ -91,15 +80,17 @@ Result<std::vector<OutputComparison>> compare_sequences(Executable& reference, E
                                                         const std::vector<StateSpec>& state,
                                                         const CalibrationSource& frames, std::size_t limit,
                                                         Progress& progress) {
-  TARMAC_TRY(StatefulRun expected, StatefulRun::open(reference, state));
-  TARMAC_TRY(StatefulRun found, StatefulRun::open(other, state));
+  TARMAC_TRY(FrameRun expected, FrameRun::open(reference, state));
+  TARMAC_TRY(FrameRun found, FrameRun::open(other, state));
   OutputComparer comparer;
   for (std::size_t i = 0; i < limit; ++i) {
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "the comparison was interrupted");
     TARMAC_TRY(const auto frame, frames());
     if (!frame) break;
-    TARMAC_TRY(const NamedTensors one, expected.frame(*frame));
-    TARMAC_TRY(const NamedTensors two, found.frame(*frame));
+    TARMAC_CHECK_OK(expected.run(frame->inputs, frame->starts_scene));
+    TARMAC_CHECK_OK(found.run(frame->inputs, frame->starts_scene));
+    TARMAC_TRY(const NamedTensors one, copy_outputs(expected.context(), reference));
+    TARMAC_TRY(const NamedTensors two, copy_outputs(found.context(), other));
     TARMAC_CHECK_OK(comparer.add(one, two));
     progress.advance();
   }

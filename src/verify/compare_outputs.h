@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "metrics/error_metrics.h"
 #include "precision/calibrate.h"
+#include "runtime/inputs.h"
 #include "targets/target.h"
 
 namespace tarmac {
@@ -57,6 +58,13 @@ Result<std::vector<OutputComparison>> compare_sequences(Executable& reference, E
                                                         const std::vector<StateSpec>& state,
                                                         const CalibrationSource& frames, std::size_t limit,
                                                         Progress& progress);
+
+/// Every output's largest error is at most `limit` of its range.
+bool within(const std::vector<OutputComparison>& comparison, double limit);
+
+/// `count` sets of made-up inputs.
+SampleSource made_up_batches(const std::vector<TensorInfo>& inputs, const ShapeChoice& shapes,
+                             std::int64_t count);
 
 /// For ordering errors: max_rel, or infinity when a NaN or infinity stands on one side only.
 double severity(const ErrorMetrics& metrics);

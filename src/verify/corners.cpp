@@ -22,7 +22,7 @@ std::string name_of(const TensorInfo& info, std::size_t axis) {
   return fmt::format("{}[{}]", info.name, axis);
 }
 
-Status check_profile(std::span<const TensorInfo> inputs, const PlanProfile& profile) {
+Status check_profile(std::span<const TensorInfo> inputs, const ShapeRanges& profile) {
   for (const auto& [name, spec] : profile) {
     const auto info =
         std::find_if(inputs.begin(), inputs.end(),
@@ -43,7 +43,7 @@ Status check_profile(std::span<const TensorInfo> inputs, const PlanProfile& prof
   return {};
 }
 
-std::vector<Variable> variables_of(std::span<const TensorInfo> inputs, const PlanProfile& profile) {
+std::vector<Variable> variables_of(std::span<const TensorInfo> inputs, const ShapeRanges& profile) {
   std::vector<Variable> variables;
   for (const TensorInfo& info : inputs) {
     const auto entry = profile.find(info.name);
@@ -103,7 +103,7 @@ std::vector<Choice> extremes(const std::vector<Variable>& variables) {
   return choices;
 }
 
-Corner corner_of(const PlanProfile& profile, const std::vector<Variable>& variables, const Choice& choice) {
+Corner corner_of(const ShapeRanges& profile, const std::vector<Variable>& variables, const Choice& choice) {
   Corner corner;
   for (const auto& [name, spec] : profile) corner.shapes.shapes[name] = spec.opt;
   for (std::size_t i = 0; i < variables.size(); ++i) {
@@ -117,10 +117,10 @@ Corner corner_of(const PlanProfile& profile, const std::vector<Variable>& variab
 }  // namespace
 
 Result<Corners> profile_corners(std::span<const TensorInfo> inputs,
-                                const std::vector<PlanProfile>& profiles) {
+                                const std::vector<ShapeRanges>& profiles) {
   Corners result;
   std::set<std::map<std::string, Shape>> seen;
-  for (const PlanProfile& profile : profiles) {
+  for (const ShapeRanges& profile : profiles) {
     TARMAC_CHECK_OK(check_profile(inputs, profile));
     const std::vector<Variable> variables = variables_of(inputs, profile);
     std::size_t combinations = 1;

@@ -28,7 +28,7 @@ inline constexpr std::size_t kMaxCorners = 27;
 /// of one symbol move together); where those would be more than kMaxCorners: all at the smallest, the usual
 /// and the largest, then each size alone at its extremes. Errors: kNotFound and kInvalidInput when a profile
 /// does not fit the inputs.
-Result<Corners> profile_corners(std::span<const TensorInfo> inputs, const std::vector<PlanProfile>& profiles);
+Result<Corners> profile_corners(std::span<const TensorInfo> inputs, const std::vector<ShapeRanges>& profiles);
 
 /// Without profiles: batch sizes 1, 2 and 5 where the first size of an input is open; other open sizes are
 /// `size`. One corner with an empty name where nothing is open.

@@ -27,7 +27,7 @@ inline constexpr double kSmallestRange = 1e-3;
 std::vector<std::size_t> batches_to_compare(const Model& model);
 
 struct EquivalenceOptions {
-  std::vector<PlanProfile> profiles;  ///< shapes to compare at; empty: profiles are made up (corners.h)
+  std::vector<ShapeRanges> profiles;  ///< shapes to compare at; empty: profiles are made up (corners.h)
   /// Real samples in batches of this size, some tens of them; null: none. Batches of a size that the result
   /// was not made for (the last one, where sizes are fixed) are passed over.
   std::function<Result<SampleSource>(std::size_t batch_size)> data;

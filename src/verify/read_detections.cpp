@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "metrics/detection_decoders.h"
 #include "tensor/codec.h"
 
 namespace tarmac {
@@ -84,9 +85,27 @@ Result<const Tensor*> find_output(const NamedTensors& outputs, const std::string
   return make_error(ErrorCode::kNotFound, "the output '" + name + "' was not given", name);
 }
 
+std::vector<std::string> detection_outputs(const DetectionOutputs& names) {
+  if (names.center_point) {
+    const CenterPointOutputs& maps = *names.center_point;
+    std::vector<std::string> outputs = {maps.heatmap, maps.offset, maps.height, maps.size, maps.rotation};
+    if (!maps.velocity.empty()) outputs.push_back(maps.velocity);
+    return outputs;
+  }
+  if (names.decoder != DetectionDecoder::kBoxes) return {names.head};
+  std::vector<std::string> outputs = {names.boxes, names.scores, names.classes};
+  if (!names.count.empty()) outputs.push_back(names.count);
+  return outputs;
+}
+
 Result<std::vector<std::vector<Detection>>> read_detections(const NamedTensors& outputs,
                                                             const DetectionOutputs& names,
                                                             std::int64_t samples) {
+  if (names.decoder != DetectionDecoder::kBoxes) {
+    const bool only_one = names.head.empty() && outputs.size() == 1;
+    TARMAC_TRY(const Tensor* head, find_output(outputs, only_one ? outputs.begin()->first : names.head));
+    return decode_head(*head, names, samples);
+  }
   TARMAC_TRY(const Columns columns, read_columns(outputs, names));
   const auto wanted = static_cast<std::size_t>(samples);
   if (columns.samples < wanted) {
@@ -101,7 +120,7 @@ Result<std::vector<std::vector<Detection>>> read_detections(const NamedTensors& 
         columns.counts ? static_cast<std::size_t>((*columns.counts)[n]) : columns.places;
     for (std::size_t k = 0; k < places; ++k) {
       const Detection one = detection_at(columns, n * columns.places + k);
-      if (!columns.counts && one.score <= 0) continue;
+      if ((!columns.counts && one.score <= 0) || one.score < names.min_score) continue;
       detections[n].push_back(one);
     }
   }

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "contract/batch_reader.h"
-#include "runtime/inputs.h"
+#include "sequence/frame_run.h"
 #include "tensor/io.h"
 #include "verify/compare_outputs.h"
 #include "verify/scorer.h"
@@ -28,7 +28,7 @@ Result<Tensor> run_all(Executable& executable, const Contract& contract, const D
   BatchOptions options;
   options.max_unreadable = 0;
   TARMAC_TRY(const auto reader, BatchReader::open(contract, dataset, options));
-  TARMAC_TRY(const auto context, executable.create_context());
+  TARMAC_TRY(FrameRun run, FrameRun::open(executable, state_of(contract)));
   Tensor all;
   std::size_t filled_bytes = 0;
   progress.start("reference", dataset.size());
@@ -36,9 +36,8 @@ Result<Tensor> run_all(Executable& executable, const Contract& contract, const D
     if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "the comparison was interrupted");
     TARMAC_TRY(const auto batch, reader->next());
     if (!batch) break;
-    TARMAC_CHECK_OK(bind_inputs(*context, batch->inputs));
-    TARMAC_CHECK_OK(context->run());
-    TARMAC_TRY(const Tensor results, context->output(output));
+    TARMAC_CHECK_OK(run.run(batch->inputs, batch->starts_scene));
+    TARMAC_TRY(const Tensor results, run.context().output(output));
     TARMAC_TRY(const Tensor rows, first_rows(results, static_cast<std::int64_t>(batch->items.size())));
     if (all.empty()) {
       Shape shape = rows.shape();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "verify/read_detections.h"
+#include "verify/read_detections_3d.h"
 
 namespace tarmac {
 namespace {
@@ -52,11 +53,10 @@ std::string names_of(std::span<const TensorInfo> outputs) {
 Result<std::vector<std::string>> choose_outputs(const EvaluationSpec& spec,
                                                 std::span<const TensorInfo> outputs) {
   std::vector<std::string> wanted;
-  const bool boxes = spec.metric == EvaluationMetric::kMeanAp ||
+  const bool boxes = spec.metric == EvaluationMetric::kMeanAp || spec.metric == EvaluationMetric::kNuScenes ||
                      (spec.metric == EvaluationMetric::kAgreement && spec.compare == AgreementKind::kBoxes);
   if (boxes) {
-    wanted = {spec.detections.boxes, spec.detections.scores, spec.detections.classes};
-    if (!spec.detections.count.empty()) wanted.push_back(spec.detections.count);
+    wanted = detection_outputs(spec.detections);
   } else if (spec.metric == EvaluationMetric::kAgreement && spec.output.empty()) {
     for (const TensorInfo& info : outputs) wanted.push_back(info.name);
   } else {
@@ -85,6 +85,8 @@ const char* display_name(EvaluationMetric metric) {
       return "mean IoU";
     case EvaluationMetric::kMeanAp:
       return "mAP";
+    case EvaluationMetric::kNuScenes:
+      return "nuScenes mAP";
     case EvaluationMetric::kAgreement:
       return "agreement";
   }
@@ -117,9 +119,10 @@ Result<Tensor> first_rows(const Tensor& tensor, std::int64_t rows) {
 }
 
 Result<Scorer> Scorer::create(const EvaluationSpec& evaluation, const std::vector<std::string>& labels,
-                              std::span<const TensorInfo> outputs) {
+                              std::span<const TensorInfo> outputs, bool frames) {
   Scorer scorer;
   scorer.spec_ = evaluation;
+  scorer.frames_ = frames;
   TARMAC_TRY(scorer.outputs_, choose_outputs(evaluation, outputs));
   switch (evaluation.metric) {
     case EvaluationMetric::kTop1: {
@@ -134,6 +137,10 @@ Result<Scorer> Scorer::create(const EvaluationSpec& evaluation, const std::vecto
       TARMAC_TRY(scorer.detection_, DetectionMetrics::create(labels));
       break;
     }
+    case EvaluationMetric::kNuScenes: {
+      TARMAC_TRY(scorer.detection_3d_, DetectionMetrics3d::create(labels));
+      break;
+    }
     case EvaluationMetric::kAgreement:
       scorer.agreement_.emplace();
       break;
@@ -142,13 +149,14 @@ Result<Scorer> Scorer::create(const EvaluationSpec& evaluation, const std::vecto
 }
 
 Result<Scorer> Scorer::create(const Contract& contract, std::span<const TensorInfo> outputs) {
-  return create(evaluation_of(contract), contract.labels, outputs);
+  return create(evaluation_of(contract), contract.labels, outputs, contract.sequence.has_value());
 }
 
 Status Scorer::add(const Batch& batch, const NamedTensors& outputs, const NamedTensors* reference) {
   if (classification_) return add_labels(batch, outputs);
   if (segmentation_) return add_label_maps(batch, outputs);
   if (detection_) return add_boxes(batch, outputs);
+  if (detection_3d_) return add_boxes_3d(batch, outputs);
   if (reference == nullptr)
     return make_error(ErrorCode::kUsage, "agreement needs the float model's outputs beside these");
   return add_agreement(batch, outputs, *reference);
@@ -199,6 +207,24 @@ Status Scorer::add_boxes(const Batch& batch, const NamedTensors& outputs) {
   return {};
 }
 
+Status Scorer::add_boxes_3d(const Batch& batch, const NamedTensors& outputs) {
+  TARMAC_TRY(const auto found, read_detections_3d(outputs, spec_.detections, samples_of(batch)));
+  if (batch.starts_scene) frame_ = 0;
+  for (std::size_t i = 0; i < batch.items.size(); ++i, ++frame_) {
+    const DataItem& item = batch.items[i];
+    if (i >= batch.truths.size() || !batch.truths[i].has_boxes_3d)
+      return lacks(item,
+                   "3-D boxes; nuscenes needs an array 'labels' [samples, boxes, 10] or [samples, boxes, 8]");
+    if (i > 0 && item.scene != batch.items[i - 1].scene) frame_ = 0;
+    const auto frame = frames_ ? std::optional(frame_) : std::nullopt;
+    if (auto added = detection_3d_->add(found[i], batch.truths[i].boxes_3d, frame); !added) {
+      added.error().context = to_string(item);
+      return added;
+    }
+  }
+  return {};
+}
+
 Status Scorer::add_agreement(const Batch& batch, const NamedTensors& outputs, const NamedTensors& reference) {
   std::vector<double> values(batch.items.size(), 1);
   const auto take = [&](std::size_t i, double value) { values[i] = std::min(values[i], value); };
@@ -236,6 +262,7 @@ Score Scorer::score() const {
   score.classification = classification_;
   score.segmentation = segmentation_;
   score.detection = detection_;
+  score.detection_3d = detection_3d_;
   score.agreement = agreement_;
   if (classification_) {
     score.value = classification_->accuracy();
@@ -248,6 +275,9 @@ Score Scorer::score() const {
   } else if (detection_) {
     score.value = detection_->mean_ap();
     score.samples = detection_->samples();
+  } else if (detection_3d_) {
+    score.value = detection_3d_->mean_ap();
+    score.samples = detection_3d_->samples();
   } else {
     score.value = agreement_->worst();
     score.samples = agreement_->samples();

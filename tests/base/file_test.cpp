@@ -5,12 +5,15 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cstring>
 
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "support/temporary_folder.h"
 
@@ -110,6 +113,83 @@ TEST(AtomicFile, TwoWritersOfOnePathDoNotMix) {
   EXPECT_EQ(content(folder / "plan"), "first");
   ASSERT_TRUE(second->commit().ok());
   EXPECT_EQ(content(folder / "plan"), "second");
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+/// Leaves what a writer leaves that is killed before it commits.
+void write_and_be_killed(const std::filesystem::path& path) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto file = AtomicFile::create(path);
+    if (file && file->write("half a plan").ok()) ::raise(SIGKILL);
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(AtomicFile, RemovesWhatAKilledWriterLeft) {
+  const TemporaryFolder folder;
+  write_and_be_killed(folder / "plan");
+  ASSERT_EQ(folder.entries(), 1U);
+  ASSERT_TRUE(write_file(folder / "plan", "whole").ok());
+  EXPECT_EQ(content(folder / "plan"), "whole");
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+TEST(AtomicFile, RemovesWhatAKilledWriterLeftBehindALivingOne) {
+  const TemporaryFolder folder;
+  {
+    auto living = AtomicFile::create(folder / "plan");
+    auto another = AtomicFile::create(folder / "plan");
+    ASSERT_TRUE(living.ok() && another.ok());
+    write_and_be_killed(folder / "plan");
+    ASSERT_EQ(folder.entries(), 3U);
+    ASSERT_TRUE(living->write("of the living").ok());
+    ASSERT_TRUE(living->commit().ok());
+    EXPECT_EQ(content(folder / "plan"), "of the living");
+  }
+  ASSERT_EQ(folder.entries(), 2U);  // the plan, and the killed writer's
+  ASSERT_TRUE(write_file(folder / "plan", "the next").ok());
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+TEST(AtomicFile, AKilledWriterOfAnotherFileIsLeftAlone) {
+  const TemporaryFolder folder;
+  write_and_be_killed(folder / "plan");
+  ASSERT_TRUE(write_file(folder / "plan.json", "{}").ok());
+  ASSERT_TRUE(write_file(folder / "pla", "x").ok());
+  EXPECT_EQ(folder.entries(), 3U);
+}
+
+TEST(AtomicFile, WhatIsNoWritersFileStays) {
+  const TemporaryFolder folder;
+  const auto precious = folder.write("precious", "keep");
+  std::filesystem::create_symlink(precious, folder / "plan.tarmac-tmp.0");
+  std::filesystem::create_directory(folder / "plan.tarmac-tmp.1");
+  ASSERT_EQ(::mkfifo((folder / "plan.tarmac-tmp.2").c_str(), 0600), 0);
+  ASSERT_TRUE(write_file(folder / "plan", "whole").ok());
+  EXPECT_EQ(content(folder / "plan"), "whole");
+  EXPECT_EQ(content(precious), "keep");
+  EXPECT_EQ(folder.entries(), 5U);
+}
+
+TEST(AtomicFile, ManyWritersOfOnePathNeverTakeEachOtherForDead) {
+  const TemporaryFolder folder;
+  constexpr int kWriters = 6;
+  constexpr int kTimes = 50;
+  std::vector<int> failed(kWriters, 0);
+  std::vector<std::thread> writers;
+  for (int& failures : failed) {
+    writers.emplace_back([&folder, &failures] {
+      for (int i = 0; i < kTimes; ++i) failures += write_file(folder / "plan", "whole").ok() ? 0 : 1;
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(failed, std::vector<int>(kWriters, 0));
+  EXPECT_EQ(content(folder / "plan"), "whole");
   EXPECT_EQ(folder.entries(), 1U);
 }
 

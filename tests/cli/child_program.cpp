@@ -22,7 +22,9 @@ std::string read_text(const std::filesystem::path& path) {
 }
 
 [[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments,
-                         const std::string& out, const std::string& err, const ProgramOptions& options) {
+                         const std::string& out, const std::string& err, const std::string& cache_home,
+                         const ProgramOptions& options) {
+  ::setenv("XDG_CACHE_HOME", cache_home.c_str(), 1);
   ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
   ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
   ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
@@ -56,7 +58,9 @@ ProgramResult run_program(const std::string& program, const std::vector<std::str
   const std::string out = options.stdout_file.empty() ? (folder / "out").string() : options.stdout_file;
   const std::string err = (folder / "err").string();
   const pid_t child = ::fork();
-  if (child == 0) become(program, arguments, out, err, options);
+  const std::string cache_home =
+      options.cache_home.empty() ? (folder / "cache").string() : options.cache_home;
+  if (child == 0) become(program, arguments, out, err, cache_home, options);
   if (options.interrupt_after_ms > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(options.interrupt_after_ms));
     for (int i = 0; i < options.interrupts; ++i) {

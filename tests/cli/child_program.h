@@ -23,6 +23,7 @@ struct ProgramOptions {
   int interrupt_after_ms = 0;        ///< SIGINT after this time; 0: never
   int interrupts = 1;                ///< how many, 50 ms apart
   std::uint64_t max_file_bytes = 0;  ///< the largest file that it may write; 0: any
+  std::string cache_home;            ///< XDG_CACHE_HOME; empty: an empty folder, so that plans are made anew
 };
 
 /// Runs `tarmac arguments…` to its end.

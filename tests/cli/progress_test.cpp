@@ -20,9 +20,9 @@ using ::testing::HasSubstr;
 
 TEST(ProgressLine, ShowsShareElapsedAndRemainingTime) {
   EXPECT_EQ(cli::progress_line("calibrate", 6, 24, 10, 200),
-            "calibrate [######                  ] 6/24  10 s, 30 s left");
-  EXPECT_EQ(cli::progress_line("measure", 7, 0, 65, 200), "measure 7  1:05 min");
-  EXPECT_EQ(cli::progress_line("run", 9, 3, 1, 200), "run [########################] 3/3  1 s");
+            "calibrate [######                  ] 6/24  10 s, 30 s left, 0.6/s");
+  EXPECT_EQ(cli::progress_line("measure", 7, 0, 65, 200), "measure 7  1:05 min, 0.108/s");
+  EXPECT_EQ(cli::progress_line("run", 9, 3, 1, 200), "run [########################] 3/3  1 s, 9/s");
 }
 
 TEST(ProgressLine, NeverExceedsTheTerminal) {

@@ -49,6 +49,21 @@ TEST_P(RunOn, TakesTensorsAsTheyAre) {
   EXPECT_THAT(scores.data<float>(), Pointwise(FloatNear(1e-5F), std::vector<float>(6, 1.0F)));
 }
 
+// Its official library would keep a device ID and events there, and send them.
+TEST(Run, KeepsOnnxRuntimeFromCollectingTelemetry) {
+  const Scene scene;
+  const std::string input = scene.tensor("x.npy", {1, 3, 8, 8}, 1);
+  ProgramOptions options;
+  options.cache_home = scene.path("cache");
+  const ProgramResult result =
+      run_program("env",
+                  {"-u", "CI", "-u", "ORT_DISABLE_TELEMETRY", tarmac_path(), "run", scene.model(), "--target",
+                   "onnxruntime", "--input", "image=" + input},
+                  options);
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_FALSE(fs::exists(scene.path("cache/Microsoft")));
+}
+
 TEST(Run, ReplacesSlashesInOutputNames) {
   const Scene scene;
   Model model = expect_ok(load_model(scene.model()));

@@ -81,6 +81,13 @@ TEST(Usage, MistakesExitWith2AndSayWhatWouldHaveBeenRight) {
       {{"compile", "m.onnx", "-o", "m.plan", "--target", "openvino", "--profile", "image:4,2,8"},
        "MIN <= OPT <= MAX"},
       {{"bench", "m.onnx", "--streams", "0"}, "--streams"},
+      {{"bench", "m.onnx", "--rate", "0"}, "frames a second above 0"},
+      {{"bench", "m.onnx", "--rate", "10,fast"}, "found 'fast'"},
+      {{"bench", "m.onnx", "--rate", "max"}, "is for several models"},
+      {{"bench", "m.onnx", "--rate", "10", "--streams", "1,2"}, "takes one number with --rate"},
+      {{"bench", "m.onnx", "--deadline", "5"}, "needs --rate"},
+      {{"bench", "a.onnx", "b.onnx", "--rate", "1,2,3"}, "found 3 rates for 2 models"},
+      {{"bench", "a.onnx", "b.onnx", "--input", "x=y.npy"}, "is for one model"},
       {{"completion", "csh"}, "expected bash, zsh or fish, found 'csh'"},
   };
   for (const Mistake& mistake : mistakes) {

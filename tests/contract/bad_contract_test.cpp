@@ -43,10 +43,12 @@ constexpr BadContract kBadContracts[] = {
     {"model: traffic_light.onnx\n", "", "1: the key 'model' is missing; it is mandatory here"},
     {"inputs:\n", "input:\n",
      "4: found the unknown key 'input'; did you mean 'inputs'? allowed: version, name, model, inputs, "
-     "labels, data, evaluation, reference, targets, precision, profiles, acceptance, sequence"},
+     "labels, data, evaluation, reference, targets, precision, profiles, acceptance, sequence, detections, "
+     "robustness"},
     {"acceptance:", "accept:",
      "32: found the unknown key 'accept'; allowed: version, name, model, inputs, labels, data, evaluation, "
-     "reference, targets, precision, profiles, acceptance, sequence"},
+     "reference, targets, precision, profiles, acceptance, sequence, detections, "
+     "robustness"},
     {"labels: [red, yellow, green]", "labels: [red, red]",
      "15: labels[1]: found the label 'red' again; labels are unique"},
     {"labels: [red, yellow, green]", "labels: [0, 1]",
@@ -281,7 +283,8 @@ constexpr BadContract kBadContracts[] = {
     {"evaluation: {folder: test, labels: from_folder}", "evaluation: {folder: test}",
      "19: evaluation.metric: top1 needs labelled data; add 'labels' to data.evaluation"},
     {"metric: top1", "metric: top5",
-     "19: evaluation.metric: found 'top5'; did you mean 'top1'? allowed: top1, miou, map, agreement"},
+     "19: evaluation.metric: found 'top5'; did you mean 'top1'? allowed: top1, miou, map, nuscenes, "
+     "agreement"},
     {"evaluation: {folder: test, labels: from_folder}", "evaluation: {folder: test, masks: train}",
      "19: evaluation.metric: top1 needs labelled data; add 'labels' to data.evaluation"},
     {"evaluation: {folder: test, labels: from_folder}",
@@ -308,16 +311,30 @@ constexpr BadContract kBadContracts[] = {
      "19: evaluation.output: a detector has several; write outputs: {boxes: NAME, scores: NAME, classes: "
      "NAME}"},
     {"metric: top1, output: logits", "metric: map",
-     "19: evaluation: the key 'outputs' is missing; it is mandatory here"},
+     "19: evaluation: the key 'outputs' is missing; it is mandatory here without a section 'detections'"},
     {"metric: top1, output: logits", "metric: map, outputs: {boxes: b, scores: s}",
      "19: evaluation.outputs: the key 'classes' is missing; it is mandatory here"},
     {"metric: top1, output: logits", "metric: map, outputs: {boxes: b, scores: s, classes: c, boxs: d}",
      "19: evaluation.outputs: found the unknown key 'boxs'; did you mean 'boxes'? allowed: boxes, scores, "
-     "classes, count"},
+     "classes, count, decoder, min_score"},
+    {"metric: top1, output: logits", "metric: map, outputs: {decoder: fastestdet, boxes: b}",
+     "19: evaluation.outputs: found the unknown key 'boxes'; allowed: decoder, head, min_score, max_iou"},
+    {"metric: top1, output: logits", "metric: map, outputs: {decoder: yolo8}",
+     "19: evaluation.outputs.decoder: found 'yolo8'; did you mean 'yolov8'? allowed: boxes, fastestdet, "
+     "yolov8, centerpoint"},
+    {"metric: top1, output: logits", "metric: map, outputs: {decoder: yolov8, max_iou: 1.5}",
+     "19: evaluation.outputs.max_iou: found '1.5'; expected a share from 0 to 1"},
+    {"metric: top1, output: logits", "metric: map, outputs: {decoder: yolov8, min_score: -1}",
+     "19: evaluation.outputs.min_score: found '-1'; expected a score from 0 to 1"},
+    {"labels: [red, yellow, green]", "labels: [red, yellow, green]\ndetections: fastestdet",
+     "16: detections: found 'fastestdet'; expected a map of a detector's outputs"},
+    {"labels: [red, yellow, green]", "labels: [red, yellow, green]\ndetections: {scores: s, classes: c}",
+     "16: detections: the key 'boxes' is missing; it is mandatory here"},
     {"metric: top1, output: logits", "metric: map, outputs: {boxes: b, scores: s, classes: 3}",
      "19: evaluation.outputs.classes: found '3'; expected the name of an output"},
     {"metric: top1", "metric: top1, outputs: {boxes: b, scores: s, classes: c}",
-     "19: evaluation.outputs: outputs belong to metric map, or agreement with compare: boxes; write output"},
+     "19: evaluation.outputs: outputs belong to metric map or nuscenes, or agreement with compare: boxes; "
+     "write output"},
     {"metric: top1", "metric: top1, compare: values",
      "19: evaluation.compare: compare belongs to metric agreement; remove it"},
     {"metric: top1", "metric: agreement, compare: value",
@@ -354,7 +371,8 @@ constexpr BadContract kBadContracts[] = {
      "27: targets[0].providers: providers belong to onnxruntime; remove them"},
     {"targets:\n  - openvino\n", "targets: openvino\nx:\n",
      "27: found the unknown key 'x'; allowed: version, name, model, inputs, labels, data, evaluation, "
-     "reference, targets, precision, profiles, acceptance, sequence"},
+     "reference, targets, precision, profiles, acceptance, sequence, detections, "
+     "robustness"},
     {"providers: [CPU, CUDA]", "providers: [CPU, CPU]",
      "28: targets[1].providers[1]: found the provider 'CPU' again; name each once"},
     {"providers: [CPU, CUDA]", "providers: CPU",
@@ -374,6 +392,10 @@ constexpr BadContract kBadContracts[] = {
     {"method: minmax", "max_drop: 1",
      "29: precision.max_drop: found '1'; expected a percentage from 0% to 100%, such as 1%"},
     {"method: minmax", "equalize: maybe", "29: precision.equalize: found 'maybe'; expected true or false"},
+    {"method: minmax", "also: [fp8]", "29: precision.also[0]: found 'fp8'; allowed: fp16, bf16"},
+    {"method: minmax", "also: fp16", "29: precision.also: found 'fp16'; expected a list of fp16 and bf16"},
+    {"method: minmax", "also: [fp16, fp16]", "29: precision.also[1]: found fp16 again; name each once"},
+    {"int8_drop:", "bf16_drop:", "34: acceptance.bf16_drop: bf16_drop needs precision: {also: [bf16]}"},
     {"mode: int8, method: minmax", "mode: fp32",
      "34: acceptance.int8_drop: int8_drop needs precision: {mode: int8}"},
     {"mode: int8, ", "", "29: precision: the key 'mode' is missing; it is mandatory here"},
@@ -409,7 +431,8 @@ constexpr BadContract kBadContracts[] = {
      "36: acceptance.latency_p99: the limit of latency_p99 is below that of latency_p50, which cannot be"},
     {"latency_p50", "latency_p90",
      "35: acceptance: found the unknown key 'latency_p90'; did you mean 'latency_p50'? allowed: fp32_drop, "
-     "int8_drop, latency_p50, latency_p99, throughput, memory"},
+     "int8_drop, fp16_drop, bf16_drop, nds_drop, velocity_error_rise, latency_p50, latency_p99, throughput, "
+     "memory"},
     {"throughput: 100 /s", "throughput: 100",
      "37: acceptance.throughput: found '100'; expected a rate above 0 a second, such as 100 /s"},
     {"throughput: 100 /s", "throughput: 100 /min",
@@ -430,9 +453,99 @@ constexpr BadContract kBadContracts[] = {
      "32: acceptance.fp32_drop: a drop needs the section 'evaluation', which is missing"},
 };
 
+/// The same for the first of kGoodSources.
+constexpr BadContract kBadSources[] = {
+    {"torch: models.py:heads.detector", "pytorch: models.py:detector",
+     "4: model: found the unknown key 'pytorch'; did you mean 'torch'? allowed: torch, saved_model, keras, "
+     "frozen_graph, tflite, paddle, inputs, sizes, opset, max_error, data, simplify, python, time_limit"},
+    {"torch: models.py:heads.detector\n  weights: weights/detector.pth",
+     "keras: model.h5\n  weights: weights/detector.pth",
+     "5: model: found the unknown key 'weights'; allowed: keras, layout, output_layout, inputs, sizes, "
+     "opset, max_error, data, simplify, python, time_limit"},
+    {"  weights: weights/detector.pth", "  keras: model.h5",
+     "5: model.keras: found a second source; a model has one, remove model.torch or this"},
+    {"  weights: weights/detector.pth", "  signature: serving_default",
+     "5: model: found the unknown key 'signature'; allowed: torch, outputs, weights, exporter, depends, "
+     "inputs, sizes, opset, max_error, data, simplify, python, time_limit"},
+    {"models.py:heads.detector", "model.py:detector",
+     "4: model.torch: there is no file 'model.py'; correct the path or put the file there"},
+    {"models.py:heads.detector", "\"models.py:\"",
+     "4: model.torch: found the text 'models.py:'; expected FILE.py:FACTORY or package.module:FACTORY, where "
+     "FACTORY names what makes the model"},
+    {"models.py:heads.detector", "models.py:make()",
+     "4: model.torch: found 'models.py:make()'; expected FILE.py:FACTORY or package.module:FACTORY, where "
+     "FACTORY names what makes the model"},
+    {"models.py:heads.detector", "--output:x",
+     "4: model.torch: found '--output:x'; expected FILE.py:FACTORY or package.module:FACTORY, where FACTORY "
+     "names what makes the model"},
+    {"models.py:heads.detector", "detector.pth",
+     "4: model.torch: found 'detector.pth', which holds weights; expected FILE.py:FACTORY for what makes the "
+     "model, and the file under 'weights'"},
+    {"models.py:heads.detector", "3", "4: model.torch: found '3'; expected a path, relative to the contract"},
+    {"weights/detector.pth", "weights", "5: model.weights: found the folder 'weights'; expected a file"},
+    {"shape: [16], ", "", "8: model.inputs.pose: the key 'shape' is missing; it is mandatory here"},
+    {"dtype: int64", "dtype: long",
+     "8: model.inputs.pose.dtype: found 'long'; allowed: float32, float16, bfloat16, float64, uint8, int8, "
+     "uint16, int16, uint32, int32, uint64, int64, bool"},
+    {"dtype: int64", "dtype: int64, layout: NCHW",
+     "8: model.inputs.pose: found the unknown key 'layout'; allowed: shape, dtype"},
+    {"sizes: {batch: [2, 3]}", "sizes: {width: [1, 2]}",
+     "11: model.sizes.width: no input has a dynamic axis of this name"},
+    {"sizes: {batch: [2, 3]}", "sizes: {batch: [1]}",
+     "11: model.sizes.batch: found a list of 1; expected two sizes, such as [256, 320]"},
+    {"sizes: {batch: [2, 3]}", "sizes: {batch: [0, 1]}",
+     "11: model.sizes.batch[0]: found '0'; expected a whole number from 1 to 1048576"},
+    {"[scores, boxes]", "[scores, scores]",
+     "9: model.outputs[1]: found the output 'scores' again; names are unique"},
+    {"[scores, boxes]", "[]", "9: model.outputs: found a list of 0; expected at least one output name"},
+    {"exporter: dynamo", "exporter: fx",
+     "10: model.exporter: found 'fx'; allowed: auto, torchscript, dynamo"},
+    {"opset: 18", "opset: 17", "12: model.opset: found '17'; expected a whole number from 18 to 30"},
+    {"max_error: 0.5%", "max_error: 0.005",
+     "13: model.max_error: found '0.005'; expected a percentage from 0% to 100%, such as 1%"},
+    {"data: samples.npz", "data: config.json", "14: model.data: found 'config.json'; expected an .npz file"},
+    {"simplify: false", "simplify: no", "15: model.simplify: found 'no'; expected true or false"},
+    {"[layers, config.json]", "[layers, gone.json]",
+     "16: model.depends[1]: there is no file 'gone.json'; correct the path or put the file there"},
+    {"python: env/bin/python", "python: 3",
+     "17: model.python: found '3'; expected an interpreter: a name in PATH, or a path"},
+    {"time_limit: 90 s", "time_limit: 90",
+     "18: model.time_limit: found '90'; expected a time above 0 in us, ms or s, such as 10 ms"},
+    {"time_limit: 90 s", "time_limit: 700000 s",
+     "18: model.time_limit: found '700000 s'; expected at most 604800 s, a week"},
+};
+
+/// One whole model each.
+constexpr BadContract kBadModels[] = {
+    {"", "{}",
+     "found no source; expected the path of an ONNX file, or one of the keys torch, saved_model, keras, "
+     "frozen_graph, tflite, paddle"},
+    {"", "[model.onnx]", "found a list of 1; expected the path of a file, relative to the contract"},
+    {"", "{opset: 17}",
+     "found no source; expected the path of an ONNX file, or one of the keys torch, saved_model, keras, "
+     "frozen_graph, tflite, paddle"},
+    {"", "saved",
+     "found the folder 'saved'; expected an ONNX file (a SavedModel is written model: {saved_model: "
+     "FOLDER})"},
+    {"", "{frozen_graph: graph.pb}",
+     "a frozen graph needs the key 'outputs', such as [\"detection_boxes:0\"]"},
+    {"", "{saved_model: model.h5}", ".saved_model: found the file 'model.h5'; expected a folder"},
+    {"", "{tflite: model.tflite, layout: CHW}",
+     ".layout: found 'CHW'; did you mean 'NCHW'? allowed: NCHW, NHWC"},
+    {"", "{tflite: model.tflite, inputs: {image: {shape: [3], dtype: bfloat16}}}",
+     "the input 'image' is bfloat16, which exporters cannot feed; give the model float32 inputs"},
+    {"", "{torch: models.py, inputs: {image: {shape: [3]}}}",
+     ".inputs.image: the key 'dtype' is missing; a module does not say it itself"},
+    {"", "{torch: models.py, opset: 12}", ".opset: found '12'; expected a whole number from 13 to 30"},
+    {"", "{paddle: inference/gone}",
+     ".paddle: there is neither 'inference/gone.pdmodel' nor 'inference/gone.json'; name the PREFIX of "
+     "Paddle's files, or FILE.py:FACTORY"},
+};
+
 /// The error line for the good contract with `found` replaced, without the folder.
-std::string error_line(const Scratch& scratch, const BadContract& bad) {
-  std::string text(kGoodContract);
+std::string error_line(const Scratch& scratch, const BadContract& bad,
+                       std::string_view good = kGoodContract) {
+  std::string text(good);
   const std::size_t at = text.find(bad.found);
   if (at == std::string::npos) return std::string("the good contract lacks ") + bad.found;
   text.replace(at, std::string_view(bad.found).size(), bad.replaced);
@@ -450,6 +563,22 @@ TEST(BadContract, IsRefusedWithItsLineWhatWasFoundAndWhatIsAllowed) {
   make_named_files(scratch);
   for (const BadContract& bad : kBadContracts) {
     EXPECT_EQ(error_line(scratch, bad), std::string("deploy.yaml:") + bad.expected) << bad.replaced;
+  }
+}
+
+TEST(BadContract, WithASourceIsRefusedWithItsLineWhatWasFoundAndWhatIsAllowed) {
+  const Scratch scratch;
+  make_named_sources(scratch);
+  for (const BadContract& bad : kBadSources) {
+    EXPECT_EQ(error_line(scratch, bad, kGoodSources[0]), std::string("deploy.yaml:") + bad.expected)
+        << bad.replaced;
+  }
+  for (const BadContract& bad : kBadModels) {
+    const std::string model = std::string("model: ") + bad.replaced;
+    const char* separator = bad.expected[0] == '.' ? "3: model" : "3: model: ";
+    EXPECT_EQ(error_line(scratch, {"model: {keras: model.h5}", model.c_str(), ""}, kGoodSources[3]),
+              std::string("deploy.yaml:") + separator + bad.expected)
+        << bad.replaced;
   }
 }
 

@@ -200,6 +200,89 @@ TEST(Dataset, TensorsWithAFurtherAxisGiveWholeInputs) {
               testing::HasSubstr("along a further axis before these, as the first input has it"));
 }
 
+/// A model whose one input takes tensors of two channels.
+Contract feature_contract() {
+  Contract contract;
+  InputSpec input;
+  input.name = "features";
+  input.shape = {{0, "batch"}, {2, ""}, {0, "width"}};
+  contract.inputs = {input};
+  contract.labels = {"a", "b"};
+  return contract;
+}
+
+TEST(Dataset, FolderOfTensorsGivesOneSampleAFile) {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch / "data/a");
+  std::filesystem::create_directories(scratch / "data/b");
+  ASSERT_TRUE(write_npy(scratch / "data/b/0.npy", Tensor::from<float>({1, 2, 2}, {1, 2, 3, 4})).ok());
+  ASSERT_TRUE(write_npy(scratch / "data/a/1.npy", Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6})).ok());
+  scratch.write("data/readme.txt", "no tensor");
+  const auto dataset = Dataset::open(feature_contract(), folder_source(scratch / "data"));
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  EXPECT_THAT(dataset->items(), testing::ElementsAre(DataItem{scratch / "data/a/1.npy", -1, 0},
+                                                     DataItem{scratch / "data/b/0.npy", -1, 1}));
+  EXPECT_EQ(dataset->ignored_files(), 1U);
+  const auto first = dataset->load(0);
+  ASSERT_TRUE(first.ok()) << first.error().str();
+  EXPECT_EQ(first->at("features").shape(), (Shape{1, 2, 3}));  // the batch axis that the file leaves out
+  EXPECT_EQ(first->at("features").data<float>()[5], 6.0F);
+  EXPECT_NE(*dataset->digest(0), *dataset->digest(1));
+}
+
+TEST(Dataset, FolderOfTensorsSaysWhichFileDoesNotFit) {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch / "data");
+  const std::vector<Tensor> wrong = {
+      Tensor::from<float>({2, 2, 1}, {1, 2, 3, 4}), Tensor::from<float>({1, 1, 2}, {1, 2}),
+      Tensor::from<float>({4}, {1, 2, 3, 4}), Tensor::from<std::int32_t>({1, 2, 1}, {1, 2})};
+  for (const Tensor& tensor : wrong) {
+    ASSERT_TRUE(write_npy(scratch / "data/x.npy", tensor).ok());
+    const auto dataset =
+        Dataset::open(feature_contract(), folder_source(scratch / "data", LabelSource::kNone));
+    ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+    const auto sample = dataset->load(0);
+    ASSERT_FALSE(sample.ok()) << to_string(tensor.shape());
+    EXPECT_EQ(sample.error().code, ErrorCode::kInvalidInput);
+    EXPECT_EQ(sample.error().context, (scratch / "data/x.npy").string());
+    EXPECT_THAT(sample.error().message,
+                testing::AllOf(testing::HasSubstr(to_string(tensor.shape())),
+                               testing::HasSubstr("expected one sample, float32 [batch, 2, width]")));
+  }
+  std::filesystem::remove(scratch / "data/x.npy");
+  write_picture(scratch, "data/x.png", 1);
+  const auto pictures =
+      Dataset::open(feature_contract(), folder_source(scratch / "data", LabelSource::kNone));
+  ASSERT_FALSE(pictures.ok());
+  EXPECT_EQ(pictures.error().message, "found no tensors (and 1 other files); expected .npy");
+}
+
+TEST(Dataset, FolderServesSeveralInputsFromArchivesAndWholeOnes) {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch / "data");
+  Contract contract = feature_contract();
+  contract.inputs[0].shape[0] = {2, ""};  // two cameras, no batch
+  InputSpec more = contract.inputs[0];
+  more.name = "more";
+  more.shape = {{1, ""}};
+  contract.inputs.push_back(more);
+  const Tensor features = Tensor::from<float>({2, 2, 1}, {1, 2, 3, 4});
+  ASSERT_TRUE(
+      write_npz(scratch / "data/0.npz", {{"features", features}, {"more", Tensor::from<float>({1}, {5})}})
+          .ok());
+  ASSERT_TRUE(write_npz(scratch / "data/1.npz", {{"features", features}}).ok());
+  const auto dataset = Dataset::open(contract, folder_source(scratch / "data", LabelSource::kNone));
+  ASSERT_TRUE(dataset.ok()) << dataset.error().str();
+  EXPECT_TRUE(dataset->holds_whole_inputs());
+  const auto sample = dataset->load(0);
+  ASSERT_TRUE(sample.ok()) << sample.error().str();
+  EXPECT_EQ(sample->at("features").shape(), (Shape{2, 2, 1}));
+  EXPECT_EQ(sample->at("more").shape(), (Shape{1}));
+  const auto missing = dataset->load(1);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().message, "found no array for input 'more'");
+}
+
 TEST(Dataset, SubsetKeepsSharesAndOrderAndDependsOnlyOnTheSeed) {
   std::vector<DataItem> items;
   for (int i = 0; i < 100; ++i)

@@ -161,6 +161,29 @@ TEST(LoadContract, ReadsEveryMetricAndWhatItIsJudgedBy) {
   EXPECT_TRUE(matched->evaluation->detections.count.empty());
 }
 
+TEST(LoadContract, ReadsWhatADetectorsOutputsMean) {
+  constexpr std::string_view kLabels = "labels: [red, yellow, green]";
+  constexpr std::string_view kData = "evaluation: {folder: test, labels: from_folder}";
+  const auto ready =
+      with(kLabels, "labels: [a]\ndetections: {boxes: b, scores: s, classes: c}", kData, kData);
+  ASSERT_TRUE(ready.ok()) << ready.error().str();
+  EXPECT_EQ(ready->detections->decoder, DetectionDecoder::kBoxes);
+  EXPECT_EQ(ready->detections->scores, "s");
+  EXPECT_DOUBLE_EQ(ready->detections->min_score, 0.25);
+
+  const auto head = with(kLabels, "labels: [a]\ndetections: {decoder: fastestdet, head: h, min_score: 0.4}",
+                         "metric: top1, output: logits", "metric: agreement, compare: boxes");
+  ASSERT_TRUE(head.ok()) << head.error().str();
+  EXPECT_EQ(head->detections->decoder, DetectionDecoder::kFastestDet);
+  EXPECT_EQ(head->detections->head, "h");
+  EXPECT_DOUBLE_EQ(head->detections->max_iou, 0.45);
+  EXPECT_EQ(head->detections->input_height, 64);
+  EXPECT_EQ(head->detections->input_width, 48);
+  EXPECT_EQ(head->evaluation->detections.head, "h") << "said once for both";
+  EXPECT_DOUBLE_EQ(head->evaluation->detections.min_score, 0.01) << "weak ones count in evaluation";
+  EXPECT_FALSE(with(kLabels, "labels: [a]", kData, kData)->detections.has_value());
+}
+
 TEST(LoadContract, RefusesBoxesUnderUndistort) {
   const auto contract = with("      - resize",
                              "      - undistort: {model: fisheye, size: [64, 64], intrinsics: [9, 9, 9, 9], "
@@ -223,8 +246,9 @@ TEST(LoadContract, SaysWhereAFileOrFolderIsMissing) {
   std::filesystem::create_directory(scratch / "traffic_light.onnx");
   loaded = load_contract(file);
   ASSERT_FALSE(loaded.ok());
-  EXPECT_EQ(loaded.error().str(), file.string() + ":3: model: found the folder '" +
-                                      (scratch / "traffic_light.onnx").string() + "'; expected a file");
+  EXPECT_EQ(loaded.error().str(),
+            file.string() + ":3: model: found the folder '" + (scratch / "traffic_light.onnx").string() +
+                "'; expected an ONNX file (a SavedModel is written model: {saved_model: FOLDER})");
   EXPECT_EQ(load_contract(scratch / "other.yaml").error().code, ErrorCode::kNotFound);
 }
 

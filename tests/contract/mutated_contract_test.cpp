@@ -78,13 +78,13 @@ std::string mutate(std::string text, std::mt19937& random) {
   return text;
 }
 
-TEST(MutatedContract, IsReadOrRefusedWithItsFile) {
+void expect_read_or_refused(std::string_view good) {
   std::mt19937 random(20260101);  // the engine's sequence is fixed by the standard
   ContractOptions options;
   options.files_must_exist = false;
   int refused = 0;
   for (int i = 0; i < kMutations; ++i) {
-    const auto contract = parse_contract(mutate(std::string(kGoodContract), random), "deploy.yaml", options);
+    const auto contract = parse_contract(mutate(std::string(good), random), "deploy.yaml", options);
     if (contract.ok()) continue;
     ++refused;
     ASSERT_TRUE(contract.error().context.starts_with("deploy.yaml")) << contract.error().str();
@@ -93,6 +93,14 @@ TEST(MutatedContract, IsReadOrRefusedWithItsFile) {
   EXPECT_GT(refused, kMutations / 2);  // the edits do reach the checks
   EXPECT_LT(refused, kMutations);      // and some files stay good
 }
+
+TEST(MutatedContract, IsReadOrRefusedWithItsFile) { expect_read_or_refused(kGoodContract); }
+
+TEST(MutatedContract, WithBoxesInSpaceIsReadOrRefusedWithItsFile) {
+  expect_read_or_refused(kGoodDetections3d);
+}
+
+TEST(MutatedContract, WithASourceIsReadOrRefusedWithItsFile) { expect_read_or_refused(kGoodSources[0]); }
 
 }  // namespace
 }  // namespace tarmac

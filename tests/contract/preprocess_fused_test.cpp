@@ -5,6 +5,7 @@
 #include <cstring>
 #include <opencv2/imgproc.hpp>
 #include <random>
+#include <thread>
 
 #include "contract/dataset.h"
 #include "contract/preprocess.h"
@@ -151,6 +152,30 @@ TEST(FusedPreprocess, ALensThatBendsNothingChangesNothing) {
     ASSERT_EQ(with.size(), without.size());
     for (std::size_t i = 0; i < with.size(); ++i) ASSERT_NEAR(with[i], without[i], 0.02) << i;
   }
+}
+
+TEST(FusedPreprocess, TakesPicturesOfSeveralSizesOnSeveralThreads) {
+  const InputSpec input = make_input(Geometry::kFused, {DecodeStep{}, resize(16, 16)});
+  const std::vector<cv::Mat> pictures = {make_picture(31, 40), make_picture(40, 31)};
+  const auto preprocessor = Preprocessor::make(input);
+  ASSERT_TRUE(preprocessor.ok()) << preprocessor.error().str();
+  constexpr std::size_t kThreads = 4;
+  constexpr std::size_t kTimes = 200;
+  std::vector<std::size_t> right(kThreads, 0);
+  const std::vector<std::vector<double>> expected = {values_of(input, pictures[0]),
+                                                     values_of(input, pictures[1])};
+  std::vector<std::thread> threads;
+  for (std::size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::size_t i = 0; i < kTimes; ++i) {
+        const std::size_t which = (thread + i) % 2;
+        const auto made = preprocessor->run(view_of(pictures[which]));
+        if (made && *to_doubles(*made) == expected[which]) ++right[thread];
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, std::vector<std::size_t>(kThreads, kTimes));
 }
 
 TEST(FusedPreprocess, RefusesAPictureThatTheCameraWasNotCalibratedFor) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <opencv2/imgcodecs.hpp>
 
 #include "contract/batch_reader.h"
@@ -243,6 +245,22 @@ TEST_F(TensorTruth, HasLabelMapsAsIntegersAndBoxesAsFloats) {
   const Dataset boxes = expect_ok(open(Tensor::from<float>({2, 1, 5}, {0, 1, 2, 3, 4, -1, 0, 0, 0, 0})));
   EXPECT_THAT(expect_ok(boxes.load_truth(0)).boxes, ElementsAre(LabelledBox{{1, 2, 3, 4}, 0, false}));
   EXPECT_TRUE(expect_ok(boxes.load_truth(1)).boxes.empty());
+}
+
+TEST_F(TensorTruth, HasBoxesInSpaceWithVelocitiesOrWithout) {
+  const Tensor moving =
+      Tensor::from<float>({2, 1, 10}, {1, 2, 3, 4, 5, 6, 7, 0.5F, 8, 9, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  const Dataset boxes = expect_ok(open(moving));
+  const Truth truth = expect_ok(boxes.load_truth(0));
+  EXPECT_TRUE(truth.has_boxes_3d);
+  EXPECT_FALSE(truth.has_boxes);
+  EXPECT_THAT(truth.boxes_3d, ElementsAre(LabelledBox3d{{2, 3, 4, 5, 6, 7, 0.5, 8, 9}, 1}));
+  EXPECT_TRUE(expect_ok(boxes.load_truth(1)).boxes_3d.empty()) << "a class below 0 fills up";
+  const Dataset still =
+      expect_ok(open(Tensor::from<float>({2, 1, 8}, {0, 2, 3, 4, 5, 6, 7, 0.5F, 0, 2, 3, 4, 5, 6, 7, 0.5F})));
+  const auto one = expect_ok(still.load_truth(1)).boxes_3d;
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_TRUE(std::isnan(one[0].box.vx) && std::isnan(one[0].box.vy));
 }
 
 TEST_F(TensorTruth, RefusesOtherShapes) {

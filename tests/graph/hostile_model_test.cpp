@@ -308,6 +308,24 @@ TEST(HostileModel, OtherKindsOfFilesAreNamedAsSuch) {
   expect_error(load_model(folder.path()), ErrorCode::kInvalidInput, "folder");
 }
 
+TEST(ModelFile, OfAnotherFrameworkSaysWhatToRun) {
+  const TemporaryFolder folder;
+  const auto lite = folder.write("m.tflite", std::string("\x1c\0\0\0TFL3", 8));
+  expect_error(load_model(lite), ErrorCode::kInvalidModel,
+               "run python -m tarmac.export tflite " + lite.string() + " -o model.onnx");
+  expect_error(load_model(folder.write("w.pth", "PK\3\4")), ErrorCode::kInvalidModel,
+               "tarmac.export torch FILE.py:FACTORY --weights " + (folder / "w.pth").string());
+  expect_error(load_model(folder.write("p.pdmodel", "x")), ErrorCode::kInvalidModel,
+               "tarmac.export paddle " + (folder / "p").string() + " -o");
+  expect_error(load_model(folder.write("g.pb", "x")), ErrorCode::kInvalidModel, "frozen_graph");
+  expect_error(load_model(folder.write("k.h5", "x")), ErrorCode::kInvalidModel, "tarmac.export keras");
+  (void)folder.write("saved_model.pb", "x");
+  expect_error(load_model(folder.path()), ErrorCode::kInvalidInput,
+               "tarmac.export saved_model " + folder.path().string() + " -o");
+  const auto plain = load_model(folder.write("m.onnx", "x"));
+  EXPECT_EQ(plain.error().message.find("tarmac.export"), std::string::npos);
+}
+
 TEST(HostileModel, NestedNamesThatShadowOuterOnesAreMadeUnique) {
   // ONNX lets a nested graph use a name that the outer graph computes later.
   onnx::ModelProto proto = small_proto();

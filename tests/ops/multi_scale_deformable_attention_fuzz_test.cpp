@@ -99,7 +99,7 @@ Made make_case(Random& random) {
   const std::vector<DType> floats = {DType::kFloat32, DType::kFloat16, DType::kBFloat16};
   const std::vector<DType> integers = {DType::kInt32, DType::kInt64};
   const std::vector<double> nowhere = {std::nan(""), HUGE_VAL, -HUGE_VAL, 1e30, -1e30, 3e9, -3e9};
-  const std::int64_t batch = random.between(random.chance(0.05) ? 0 : 1, 3);
+  const std::int64_t batch = random.between(random.chance(0.05) ? 0 : 1, 4);
   const std::int64_t heads = random.between(random.chance(0.05) ? 0 : 1, 3);
   const auto depth =
       random.one_of<std::int64_t>({0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 32, 32, 33, 40, 64, 70, 128});
@@ -108,7 +108,10 @@ Made make_case(Random& random) {
   const std::int64_t points = random.one_of<std::int64_t>({0, 1, 2, 3, 4, 8, 8, 12, 70});
   const bool softmax = random.chance(0.5);
   const bool by_points = random.chance(0.4);
-  const auto batch_of = [&] { return random.chance(0.3) ? std::int64_t{1} : batch; };
+  const auto batch_of = [&] {
+    if (batch > 0 && batch % 2 == 0 && random.chance(0.3)) return batch / 2;
+    return random.chance(0.3) ? std::int64_t{1} : batch;
+  };
 
   std::vector<std::int64_t> shapes;
   std::vector<std::int64_t> starts;

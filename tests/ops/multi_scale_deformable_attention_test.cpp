@@ -263,6 +263,36 @@ TEST(MultiScaleDeformableAttention, SharesInputsOfBatchOne) {
   expect_agreement(test);
 }
 
+TEST(MultiScaleDeformableAttention, SharesInputsOfASmallerBatch) {
+  // Two cars with three cameras each: what belongs to a car serves its cameras.
+  const Sizes whole{.batch = 6, .queries = 40, .points = 8};
+  const auto with_mask = [&] {
+    OperatorCase test = with_references("cars with cameras", whole, "points", 4, 2);
+    test.attributes["softmax"] = std::int64_t{1};
+    test.inputs[kMask] = test::random_integers(DType::kBool, {6, 40}, 0, 1, 8);
+    return test;
+  };
+  OperatorCase test = with_mask();
+  OperatorCase repeated = with_mask();
+  for (const std::size_t i : {kSampling, kWeights}) {
+    Shape shape = test.inputs[i].shape();
+    shape[0] = 2;
+    test.inputs[i] = random_tensor(DType::kFloat32, shape, -3, 3, 7);
+    const auto from = test.inputs[i].data<float>();
+    const auto to = repeated.inputs[i].mutable_data<float>();
+    const std::size_t one = from.size() / 2;
+    for (std::size_t b = 0; b < 6; ++b)
+      std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(b / 3 * one), one,
+                  to.begin() + static_cast<std::ptrdiff_t>(b * one));
+  }
+  expect_agreement(test);
+  const auto found = test::run_reference(test);
+  const auto expected = test::run_reference(repeated);
+  ASSERT_EQ(found[0].count(), expected[0].count());
+  for (std::size_t i = 0; i < found[0].data<float>().size(); ++i)
+    ASSERT_EQ(found[0].data<float>()[i], expected[0].data<float>()[i]) << i;
+}
+
 TEST(MultiScaleDeformableAttention, ReadsLevelsWhereTheyBegin) {
   for (const DType dtype : {DType::kInt32, DType::kInt64}) {
     OperatorCase test = random_case("levels in another order", {});
@@ -333,6 +363,8 @@ TEST(MultiScaleDeformableAttention, RefusesShapesThatDisagree) {
   };
   expect_refused(kValue, {2, 47, 64}, "rank 4");
   expect_refused(kValue, {3, 47, 2, 32}, "the batch of 'sampling' is 2");
+  expect_refused(kWeights, {4, 9, 2, 2, 4}, "is 4, expected a divisor of that of 'value', 2");
+  expect_refused(kWeights, {0, 9, 2, 2, 4}, "is 0, expected a divisor of that of 'value', 2");
   expect_refused(kSampling, {2, 9, 2, 3, 4, 2}, "the number of levels");
   expect_refused(kSampling, {2, 9, 2, 2, 4, 3}, "'sampling'");
   expect_refused(kWeights, {2, 9, 2, 2, 5}, "'attention_weights'");

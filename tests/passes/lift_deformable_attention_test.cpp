@@ -65,9 +65,10 @@ TEST_F(LiftDeformableAttention, TakesTheFormOfRtDetrV2) {
 }
 
 TEST_F(LiftDeformableAttention, TakesWhatTheNewerExporterWrites) {
-  // The sizes beside the offsets become constants only after the core was lifted: the locations stay outside.
-  expect_lifted("msda_2_levels_dynamo", {.reference_size = 0});
-  expect_lifted("bevformer_spatial_dynamo", {.reference_size = 0, .mask = true});
+  // The sizes beside the offsets become constants only after the core was lifted: the operator takes them
+  // then.
+  expect_lifted("msda_2_levels_dynamo", {});
+  expect_lifted("bevformer_spatial_dynamo", {.mode = "points", .mask = true});
 }
 
 TEST_F(LiftDeformableAttention, TakesSizesOfOne) {

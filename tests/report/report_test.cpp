@@ -72,6 +72,34 @@ TEST(ReportJson, HasTheNumbersOfEachMetricAndNullForThoseOfOthers) {
   EXPECT_DOUBLE_EQ(agreed["mean_agreement"], 0.8);
   EXPECT_EQ(agreed["worst_sample"], "b.png");
   EXPECT_EQ(runs[3]["accuracy"]["name"], "top-1");
+  EXPECT_TRUE(runs[3]["accuracy"]["errors"].is_null());
+  EXPECT_TRUE(runs[3]["accuracy"]["by_frame"].empty());
+}
+
+TEST(ReportJson, SaysOfBoxesInSpaceWhatNuScenesDoes) {
+  DeployReport report = sample_report();
+  auto metrics = *DetectionMetrics3d::create({"car", "bus"});
+  const Box3d car{1, 2, 0, 4, 2, 1.5, 0.5, 3, 0};
+  Box3d found = car;
+  found.vx = 2;
+  for (const std::size_t frame : {0U, 1U}) {
+    ASSERT_TRUE(
+        metrics.add(std::vector{Detection3d{found, 0, 0.9}}, std::vector{LabelledBox3d{car, 0}}, frame).ok());
+  }
+  report.runs[0].accuracy = summarize_accuracy(metrics);
+  report.runs[0].drift = {{"bev", {0.0, 0.25, std::numeric_limits<double>::infinity()}}};
+  const json run = json::parse(render_json(report))["runs"][0];
+  const json& accuracy = run["accuracy"];
+  EXPECT_EQ(accuracy["metric"], "nuscenes");
+  EXPECT_DOUBLE_EQ(accuracy["value"], 1);
+  EXPECT_DOUBLE_EQ(accuracy["nds"], (4.0 + 3) / 8);
+  EXPECT_DOUBLE_EQ(accuracy["errors"]["velocity_m_per_s"], 1);
+  EXPECT_DOUBLE_EQ(accuracy["by_distance"][3]["distance_m"], 4);
+  EXPECT_EQ(accuracy["by_frame"].size(), 2U);
+  EXPECT_DOUBLE_EQ(accuracy["by_frame"][1]["velocity_m_per_s"], 1);
+  EXPECT_EQ(accuracy["classes"][0]["ap_by_distance"], json::parse("[1.0, 1.0, 1.0, 1.0]"));
+  EXPECT_TRUE(accuracy["classes"][1]["errors"].is_null()) << "no bus is labelled";
+  EXPECT_EQ(run["drift"], json::parse(R"([{"output": "bev", "by_frame": [0.0, 0.25, null]}])"));
 }
 
 TEST(ReportJson, HoldsWhatTheStructsHold) {
@@ -96,12 +124,17 @@ TEST(ReportJson, HoldsWhatTheStructsHold) {
   EXPECT_EQ(parsed["equivalence"][1]["shapes"], "batch=8");
   EXPECT_EQ(parsed["equivalence"][1]["limit"], 1e-3);
   EXPECT_EQ(parsed["calibration"]["method"], "minmax");
+  EXPECT_EQ(parsed["exported"]["source"], "models.py:detector");
+  EXPECT_TRUE(parsed["exported"]["outputs"][1]["max_rel"].is_null());
   EXPECT_EQ(parsed["geometry"]["samples"], 297);
   EXPECT_EQ(parsed["geometry"]["p99_levels"], 1.5);
   EXPECT_EQ(parsed["geometry"]["accuracy"][0]["opencv"], 0.9933);
   EXPECT_EQ(parsed["precision"].size(), 23U);
   EXPECT_EQ(parsed["checks"][2]["available"], false);
   EXPECT_FALSE(parsed["pictures"][0].contains("jpeg_base64"));
+  EXPECT_EQ(parsed["scenes"]["pictures"][1],
+            json({{"variant", "int8"}, {"target", "openvino"}, {"scene", 0}, {"frame", 5}}));
+  EXPECT_EQ(parsed["scenes"]["maps"][0], json({{"variant", "int8"}, {"target", "openvino"}, {"frames", 40}}));
 }
 
 TEST(ReportJson, AnEmptyReportHasEveryKey) {
@@ -110,6 +143,7 @@ TEST(ReportJson, AnEmptyReportHasEveryKey) {
   for (const auto& [key, value] : full.items()) EXPECT_TRUE(empty.contains(key)) << key;
   EXPECT_TRUE(empty["runs"].is_array() && empty["runs"].empty());
   EXPECT_TRUE(empty["calibration"].is_null());
+  EXPECT_TRUE(empty["exported"].is_null());
   EXPECT_TRUE(empty["geometry"].is_null());
   EXPECT_EQ(empty["passed"], false);
 }
@@ -159,6 +193,8 @@ TEST(ReportHtml, HoldsTheWholeReportAndReachesForNothing) {
   EXPECT_EQ(data["pictures"][0]["jpeg_base64"].get<std::string>().substr(0, 5),
             "/9j/4");  // a JPEG begins FF D8 FF E0
   for (json& picture : data["pictures"]) picture.erase("jpeg_base64");
+  for (json& picture : data["scenes"]["pictures"]) EXPECT_EQ(picture.erase("jpeg_base64"), 1U);
+  for (json& map : data["scenes"]["maps"]) EXPECT_EQ(map.erase("png_base64"), 1U);
   EXPECT_EQ(data, json::parse(render_json(report)));
   EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
   for (const char* reach : {"src=\"http", "href=\"http", "@import", "url(http"}) {

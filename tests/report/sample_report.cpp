@@ -117,12 +117,12 @@ void add_tables(DeployReport& report) {
   for (int i = 0; i < 21; ++i) {
     const std::string name =
         "/backbone/block" + std::to_string(i / 4) + "/conv" + std::to_string(i % 4) + "/Conv";
-    report.precision.push_back({"openvino", name, "Conv", "int8", ""});
+    report.precision.push_back({"openvino", "int8", name, "Conv", "int8", ""});
   }
-  report.precision.push_back(
-      {"openvino", "/head/Softmax", "Softmax", "float32", "Softmax has no integer kernel on openvino"});
-  report.precision.push_back({"openvino", kHostileName, "Conv", "float32", "INT8 costs 1.20 points of top-1",
-                              0.012, 21.5, 90'000, 41'000});
+  report.precision.push_back({"openvino", "int8", "/head/Softmax", "Softmax", "float32",
+                              "Softmax has no integer kernel on openvino"});
+  report.precision.push_back({"openvino", "int8", kHostileName, "Conv", "float32",
+                              "INT8 costs 1.20 points of top-1", 0.012, 21.5, 90'000, 41'000});
   report.checks = {
       {"openvino", true, "", 25, 25, {}},
       {"onnxruntime",
@@ -149,6 +149,19 @@ void add_tables(DeployReport& report) {
       "minmax", 128, "train/ (128 of 1,187 pictures, seed 0)", std::string(64, 'd'), 1'900'000'000, 47};
   report.geometry = GeometryComparison{
       "image", "pictures/test", 297, 0.31, 1.5, 14.25, {{"original", "openvino", 0.9966, 0.9933}}};
+  report.exported = ExportFacts{"torch",
+                                "models.py:detector",
+                                std::string(64, 'e'),
+                                "PyTorch 2.9.0",
+                                "TorchScript",
+                                17,
+                                61,
+                                25,
+                                0.01,
+                                "2 made-up samples",
+                                false,
+                                {{"logits", "float32", 4.1e-7, 3.0e-8, 2}, {"zero", "float32", {}, {}, 2}},
+                                {"the input 'flag' is not used and was dropped"}};
   report.stages = {{"check", 420'000'000},   {"optimize", 12'000'000},    {"quantize", 2'700'000'000},
                    {"compile", 900'000'000}, {"evaluate", 6'100'000'000}, {"bench", 12'000'000'000}};
 }
@@ -173,6 +186,8 @@ DeployReport sample_report() {
                  run("int8", "openvino", 1050, 3),     run("original", "onnxruntime", 2900, 2),
                  run("fp32", "onnxruntime", 2700, 2),  run("int8", "onnxruntime", 1500, 3)};
   report.pictures = pictures();
+  report.scenes = SceneSheet{{{"original", "openvino", 0, 5, lamp(0)}, {"int8", "openvino", 0, 5, lamp(1)}},
+                             {{"int8", "openvino", 40, lamp(2)}}};
   add_tables(report);
   return report;
 }

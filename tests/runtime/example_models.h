@@ -27,6 +27,20 @@ inline Model affine_model() {
     })");
 }
 
+/// `layers` products of 192 × 192 matrices: work that takes time in proportion.
+inline Model matmul_chain(int layers) {
+  std::string body;
+  std::string previous = "x";
+  for (int i = 0; i < layers; ++i) {
+    const std::string next = i + 1 == layers ? "y" : "h" + std::to_string(i);
+    body += next + " = MatMul(" + previous + ", x) ";
+    previous = next;
+  }
+  return model_of(
+      R"(<ir_version: 8, opset_import: ["" : 17]> g (float[192, 192] x) => (float[192, 192] y) {)" + body +
+      "}");
+}
+
 /// Names of the targets that run here and compute.
 inline std::vector<std::string> computing_targets() {
   std::vector<std::string> names;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 
 #include "metrics/latency.h"
@@ -14,20 +15,6 @@
 namespace tarmac {
 namespace {
 
-/// `layers` products of 192 × 192 matrices: work that takes time in proportion.
-Model matmul_chain(int layers) {
-  std::string body;
-  std::string previous = "x";
-  for (int i = 0; i < layers; ++i) {
-    const std::string next = i + 1 == layers ? "y" : "h" + std::to_string(i);
-    body += next + " = MatMul(" + previous + ", x) ";
-    previous = next;
-  }
-  return test::model_of(
-      R"(<ir_version: 8, opset_import: ["" : 17]> g (float[192, 192] x) => (float[192, 192] y) {)" + body +
-      "}");
-}
-
 class MeasureTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -37,7 +24,7 @@ class MeasureTest : public testing::Test {
   }
 
   std::unique_ptr<Executable> compile(int layers) {
-    Model model = matmul_chain(layers);
+    Model model = test::matmul_chain(layers);
     CompileOptions options;
     options.cores = 1;
     auto executable = compile_model(*target, model, options, no_progress());
@@ -133,7 +120,58 @@ TEST_F(MeasureTest, NeedsAnEndAndSomethingToMeasure) {
   const auto executable = compile(1);
   const auto context = context_of(*executable);
   EXPECT_EQ(measure_latency(*context, {.duration_s = 0}, no_progress()).error().code, ErrorCode::kUsage);
-  EXPECT_EQ(measure_throughput({}, {}, no_progress()).error().code, ErrorCode::kUsage);
+  EXPECT_EQ(measure_throughput(std::span<Work* const>(), {}, no_progress()).error().code, ErrorCode::kUsage);
+}
+
+TEST_F(MeasureTest, WarmsUpUntilTimesSettleButNotForEver) {
+  const auto executable = compile(4);
+  const auto context = context_of(*executable);
+  ContextWork work(*context);
+  const auto never = [] { return false; };
+  const auto settled = warm_up(work, {.settle_s = 60}, never);
+  ASSERT_TRUE(settled.ok()) << settled.error().str();
+  EXPECT_TRUE(settled->settled);
+  EXPECT_GE(settled->runs, 7) << "the first, and two windows of three at least";
+  EXPECT_LT(settled->seconds, 60);
+  EXPECT_GT(settled->first_run_ns, 0);
+  const auto bounded = warm_up(work, {.settle_s = 0.05}, never);
+  EXPECT_FALSE(bounded->settled);
+  EXPECT_GE(bounded->seconds, 0.05);
+  EXPECT_EQ(warm_up(work, {.settle_s = 60}, [] { return true; }).error().code, ErrorCode::kCancelled);
+}
+
+/// Makes its input anew before each run.
+class FrameWork final : public Work {
+ public:
+  FrameWork(Context& context, Tensor frame) : context_(context), frame_(std::move(frame)) {}
+  Status run() override {
+    const auto begin = std::chrono::steady_clock::now();
+    TARMAC_TRY(Tensor input, frame_.clone());
+    preprocess_ns_ = (std::chrono::steady_clock::now() - begin).count();
+    TARMAC_CHECK_OK(context_.set_input("x", input));
+    return context_.run();
+  }
+  [[nodiscard]] std::int64_t preprocess_ns() const override { return preprocess_ns_; }
+
+ private:
+  Context& context_;
+  Tensor frame_;
+  std::int64_t preprocess_ns_ = 0;
+};
+
+TEST_F(MeasureTest, TellsPreprocessingApart) {
+  const auto executable = compile(1);
+  const auto framed = context_of(*executable);
+  const auto plain = context_of(*executable);
+  const auto inputs = random_inputs(executable->inputs(), {}, 1);
+  FrameWork frame_work(*framed, inputs->at("x"));
+  ContextWork plain_work(*plain);
+  Work* const works[] = {&frame_work, &plain_work};
+  const auto times = measure_interleaved(works, {.warmup_s = 0, .iterations = 20}, no_progress());
+  ASSERT_TRUE(times.ok()) << times.error().str();
+  ASSERT_EQ((*times)[0].preprocess_ns.size(), 20U);
+  for (std::size_t i = 0; i < 20; ++i) EXPECT_LT((*times)[0].preprocess_ns[i], (*times)[0].total_ns[i]);
+  EXPECT_TRUE((*times)[1].preprocess_ns.empty());
 }
 
 TEST(MemoryTest, PeakFollowsALargeBlockAndCanBeginAnew) {

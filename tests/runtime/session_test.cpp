@@ -138,8 +138,9 @@ TEST_P(SessionTest, RunsAModelWithLocalFunctions) {
 
 TEST_P(SessionTest, RefusesShapesOutsideThePlansProfiles) {
   PlanContent with_profiles = content();
-  with_profiles.info.profiles = {{{"x", {.min = {1, 4}, .opt = {2, 4}, .max = {2, 4}}}},
-                                 {{"x", {.min = {8, 4}, .opt = {8, 4}, .max = {8, 4}}}}};
+  with_profiles.info.profiles = {
+      {.shapes = {{"x", {.min = {1, 4}, .opt = {2, 4}, .max = {2, 4}}}}, .buckets = {}},
+      {.shapes = {{"x", {.min = {8, 4}, .opt = {8, 4}, .max = {8, 4}}}}, .buckets = {}}};
   auto session = Session::open(write_plan_of(with_profiles));
   ASSERT_TRUE(session.ok()) << session.error().str();
   const Status refused = session->set_input("x", Tensor::from(Shape{3, 4}, std::vector<float>(12)));

@@ -11,6 +11,7 @@ namespace {
 using test::expect_error;
 using test::expect_ok;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Target& target_named(const std::string& name) { return *expect_ok(find_target(name)); }
 
@@ -96,6 +97,18 @@ TEST(OpenvinoCheck, AcceptsTheResizeWhoseSizeIsWhole) {
       <float[4] scales = {1.0, 1.0, 2.0, 2.0}> {
         y = Resize <coordinate_transformation_mode = "align_corners", mode = "linear"> (x, , scales) })");
   EXPECT_EQ(verdicts.at("y").verdict, Verdict::kSupported);
+}
+
+TEST(OpenvinoCheck, RefusesTileByWhatItKnowsOfTheNumberOfAxes) {
+  if (!target_named("openvino").available()) GTEST_SKIP() << "no OpenVINO";
+  // Detectors from TensorFlow tile constant anchors by a list whose length ONNX's inference does not find.
+  const auto reason_of = [](const std::string& anchors) {
+    const auto verdicts = verdicts_of("openvino", R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (int64[N] n) => (float y) <)" + anchors + R"(> { y = Tile(anchors, n) })");
+    return verdicts.at("y").reason;
+  };
+  EXPECT_THAT(reason_of("float[1, 1, 1, 2] anchors = {1.0, 2.0}"), HasSubstr("computed wrongly"));
+  EXPECT_THAT(reason_of("float[1, 1, 2] anchors = {1.0, 2.0}"), Not(HasSubstr("computed wrongly")));
 }
 
 TEST(OpenvinoCheck, RefusesPeepholesInsideAFunctionBody) {

@@ -15,7 +15,7 @@ TensorInfo info_of(const std::string& name, std::vector<Dim> dims) {
 TEST(Corners, SizesOfOneSymbolMoveTogether) {
   const std::vector<TensorInfo> inputs = {info_of("a", {Dim::named("n"), Dim::of(3)}),
                                           info_of("b", {Dim::named("n"), Dim::named("m")})};
-  const PlanProfile profile = {{"a", {{1, 3}, {2, 3}, {4, 3}}}, {"b", {{1, 5}, {2, 5}, {4, 7}}}};
+  const ShapeRanges profile = {{"a", {{1, 3}, {2, 3}, {4, 3}}}, {"b", {{1, 5}, {2, 5}, {4, 7}}}};
   const Corners found = expect_ok(profile_corners(inputs, {profile}));
   ASSERT_EQ(found.corners.size(), 6U);
   EXPECT_EQ(found.left_out, 0U);
@@ -27,7 +27,7 @@ TEST(Corners, SizesOfOneSymbolMoveTogether) {
 TEST(Corners, TooManyCombinationsLeaveTheExtremes) {
   const std::vector<TensorInfo> inputs = {
       info_of("x", {Dim::named("a"), Dim::named("b"), Dim::named("c"), Dim::named("d")})};
-  const PlanProfile profile = {{"x", {{1, 1, 1, 1}, {2, 2, 2, 2}, {3, 3, 3, 3}}}};
+  const ShapeRanges profile = {{"x", {{1, 1, 1, 1}, {2, 2, 2, 2}, {3, 3, 3, 3}}}};
   const Corners found = expect_ok(profile_corners(inputs, {profile}));
   ASSERT_EQ(found.corners.size(), 11U);  // three, and each of four sizes alone at two extremes
   EXPECT_EQ(found.left_out, 81U - 11U);
@@ -38,8 +38,8 @@ TEST(Corners, TooManyCombinationsLeaveTheExtremes) {
 
 TEST(Corners, SeveralProfilesAddUpWithoutRepetition) {
   const std::vector<TensorInfo> inputs = {info_of("x", {Dim{}, Dim::of(2)})};
-  const PlanProfile small = {{"x", {{1, 2}, {1, 2}, {4, 2}}}};
-  const PlanProfile large = {{"x", {{4, 2}, {8, 2}, {8, 2}}}};
+  const ShapeRanges small = {{"x", {{1, 2}, {1, 2}, {4, 2}}}};
+  const ShapeRanges large = {{"x", {{4, 2}, {8, 2}, {8, 2}}}};
   EXPECT_EQ(expect_ok(profile_corners(inputs, {small, large})).corners.size(), 3U);
   EXPECT_EQ(expect_ok(profile_corners(inputs, {small})).corners[1].name, "x[0]=4");
   expect_error(profile_corners(inputs, {{{"x", {{1}, {1}, {1}}}}}), ErrorCode::kInvalidInput, "'x'");

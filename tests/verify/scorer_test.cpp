@@ -59,7 +59,8 @@ TEST(Scorer, CountsLabelsOfTheSamplesOnly) {
 TEST(Scorer, SamplesALabelMapOfTheInputAtTheOutputsSize) {
   Scorer scorer = scorer_of(of(EvaluationMetric::kMeanIou), {"scores"});
   Batch batch = batch_of(1, 1);
-  batch.truths[0] = {Tensor::from<std::uint8_t>({2, 4}, {9, 9, 9, 9, 9, 0, 9, 1}), true, false, {}};
+  batch.truths[0] = {
+      Tensor::from<std::uint8_t>({2, 4}, {9, 9, 9, 9, 9, 0, 9, 1}), true, false, {}, false, {}};
   expect_ok(scorer.add(batch, {{"scores", floats({1, 2, 1, 2}, {1, 0, 0, 1})}}));
   EXPECT_DOUBLE_EQ(scorer.score().value, 1);
   batch.truths[0].of_input = false;

@@ -30,8 +30,8 @@ void AccuracyArgs::add(CLI::App& command) {
       ->group("Accuracy");
   command
       .add_flag("--allow-slower", allow_slower,
-                "Write the model even where --target runs it slower than the float model; without this it is "
-                "refused")
+                "Write the model even where --target runs it slower than the float model, which is refused "
+                "without this; with --mode dynamic: convolutions too")
       ->group("Accuracy");
 }
 

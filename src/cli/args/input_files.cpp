@@ -88,10 +88,10 @@ void make_names_distinct(std::vector<RunInputs>& runs) {
 Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts,
                                          const std::vector<TensorSpec>& inputs) {
   std::map<std::string, std::vector<Source>> sources;
-  for (const std::string& text : texts) {
-    TARMAC_TRY(const auto named, split(text, inputs));
-    TARMAC_TRY(const auto files, expand(named.second));
-    auto& list = sources[named.first];
+  TARMAC_TRY(const auto named, split_inputs(texts, inputs));
+  for (const auto& [name, path] : named) {
+    TARMAC_TRY(const auto files, expand(path));
+    auto& list = sources[name];
     list.insert(list.end(), files.begin(), files.end());
   }
   std::size_t count = inputs.empty() ? 1 : 0;
@@ -123,6 +123,16 @@ Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts,
   }
   make_names_distinct(runs);
   return runs;
+}
+
+Result<std::vector<std::pair<std::string, fs::path>>> split_inputs(const std::vector<std::string>& texts,
+                                                                   const std::vector<TensorSpec>& inputs) {
+  std::vector<std::pair<std::string, fs::path>> named;
+  for (const std::string& text : texts) {
+    TARMAC_TRY(auto one, split(text, inputs));
+    named.push_back(std::move(one));
+  }
+  return named;
 }
 
 Result<Tensor> read_input(const TensorSpec& input, const fs::path& file, const Preprocessors& preprocessors) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plan/preprocessing.h"
@@ -24,6 +25,11 @@ struct RunInputs {
 /// kInvalidInput.
 Result<std::vector<RunInputs>> plan_runs(const std::vector<std::string>& texts,
                                          const std::vector<TensorSpec>& inputs);
+
+/// The texts taken apart: input names, and the files and folders as given. Errors: kUsage, kNotFound
+/// (suggests).
+Result<std::vector<std::pair<std::string, std::filesystem::path>>> split_inputs(
+    const std::vector<std::string>& texts, const std::vector<TensorSpec>& inputs);
 
 /// One file as a tensor: pictures by their preprocessor, .npy, .npz and .pb as they are. Errors: kUsage (a
 /// picture without preprocessing), kInvalidInput, kNotFound.

@@ -2,7 +2,6 @@
 
 #include "cli/args/target_args.h"
 #include "graph/model_io.h"
-#include "plan/cpu_features.h"
 
 namespace tarmac::cli {
 
@@ -14,15 +13,21 @@ Result<Model> load_onnx_model(const std::filesystem::path& path) {
 }
 
 Result<LoadedModel> load_model_or_plan(const std::filesystem::path& path, const std::string& target,
-                                       const CompileOptions& options) {
+                                       const CompileOptions& options,
+                                       const std::filesystem::path& required_signer) {
   LoadedModel loaded;
   loaded.options = options;
   if (!is_plan(path)) {
+    if (!required_signer.empty()) {
+      return make_error(ErrorCode::kMismatch,
+                        "a signature is required, and an ONNX file carries none; give a signed plan", {},
+                        path.string());
+    }
     TARMAC_TRY(loaded.target, open_target(target.empty() ? "openvino" : target));
     TARMAC_TRY(loaded.model, load_model(path));
     return loaded;
   }
-  TARMAC_TRY(const PlanFile plan, PlanFile::open(path));
+  TARMAC_TRY(const PlanFile plan, PlanFile::open(path, required_signer));
   const PlanInfo& info = plan.info();
   if (!target.empty() && target != info.target) {
     return make_error(ErrorCode::kMismatch,
@@ -31,7 +36,7 @@ Result<LoadedModel> load_model_or_plan(const std::filesystem::path& path, const 
                       {}, path.string());
   }
   TARMAC_TRY(loaded.target, open_target(info.target));
-  if (auto status = check_plan_fits(info, loaded.target->version(), cpu_features()); !status) {
+  if (auto status = check_plan_fits(info, this_machine(loaded.target->version())); !status) {
     status.error().context = path.string();
     return std::move(status).error();
   }

@@ -26,8 +26,9 @@ struct LoadedModel {
 
 /// `target` empty: the plan's own, else "openvino". A plan brings its own target, providers and core budget
 /// (unless options.cores is set). Errors: load_model()'s, inspect_plan()'s, kUsage and kUnavailable (target),
-/// kMismatch.
+/// kMismatch (also an ONNX file where a signature is required).
 Result<LoadedModel> load_model_or_plan(const std::filesystem::path& path, const std::string& target,
-                                       const CompileOptions& options);
+                                       const CompileOptions& options,
+                                       const std::filesystem::path& required_signer = {});
 
 }  // namespace tarmac::cli

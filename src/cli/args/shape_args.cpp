@@ -67,8 +67,8 @@ Result<std::pair<std::string, Shape>> parse_open_shape(const std::string& text) 
   return std::pair{std::move(named.first), std::move(shape)};
 }
 
-Result<PlanProfile> parse_profile(const std::string& text) {
-  PlanProfile profile;
+Result<ShapeRanges> parse_profile(const std::string& text) {
+  ShapeRanges profile;
   for (const std::string& part : split(text, ';')) {
     TARMAC_TRY(const auto named, split_name(part, "'input:1x3x224x224,4x3x224x224,8x3x224x224'"));
     std::vector<std::string> parts = split(named.second, ',');
@@ -94,6 +94,18 @@ Result<PlanProfile> parse_profile(const std::string& text) {
     }
   }
   return profile;
+}
+
+Result<InputShapes> parse_bucket(const std::string& text) {
+  InputShapes bucket;
+  for (const std::string& part : split(text, ';')) {
+    TARMAC_TRY(auto named, parse_named_shape(part));
+    if (!bucket.insert(std::move(named)).second) {
+      return make_error(ErrorCode::kUsage, "an input stands twice in the bucket '" + text +
+                                               "'; separate buckets are separate --bucket options");
+    }
+  }
+  return bucket;
 }
 
 }  // namespace tarmac::cli

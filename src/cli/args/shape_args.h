@@ -23,6 +23,9 @@ Result<std::pair<std::string, Shape>> parse_open_shape(const std::string& text);
 
 /// Each text is "NAME:MIN,OPT,MAX" (or one shape for all three), several of them in one text separated by
 /// semicolons: one profile. Errors: kUsage, also when a size of OPT is not between those of MIN and MAX.
-Result<PlanProfile> parse_profile(const std::string& text);
+Result<ShapeRanges> parse_profile(const std::string& text);
+
+/// "NAME:1x3x96x96", several of them separated by semicolons: shapes that belong together. Errors: kUsage.
+Result<InputShapes> parse_bucket(const std::string& text);
 
 }  // namespace tarmac::cli

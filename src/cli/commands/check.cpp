@@ -3,6 +3,7 @@
 #include "cli/args/model_args.h"
 #include "cli/args/target_args.h"
 #include "cli/commands/commands.h"
+#include "report/model_json.h"
 
 namespace tarmac::cli {
 namespace {
@@ -11,10 +12,6 @@ struct CheckArgs {
   std::string model;
   TargetArgs target;
 };
-
-std::string operator_name(const NodeVerdict& verdict) {
-  return verdict.domain.empty() ? verdict.op_type : verdict.domain + "::" + verdict.op_type;
-}
 
 /// Nodes of one operator that got the same verdict for the same reason.
 struct Group {
@@ -51,19 +48,6 @@ void print_problems(Output& output, const std::vector<Group>& groups) {
         fmt::join(group.nodes.begin(), group.nodes.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
         group.nodes.size() > shown ? fmt::format(" and {} more", group.nodes.size() - shown) : "");
   }
-}
-
-Json to_json(const std::vector<NodeVerdict>& verdicts) {
-  Json nodes = Json::array();
-  for (const NodeVerdict& verdict : verdicts) {
-    Json node = {{"node", verdict.node},
-                 {"operator", operator_name(verdict)},
-                 {"verdict", to_string(verdict.verdict)}};
-    if (!verdict.reason.empty()) node["reason"] = verdict.reason;
-    if (!verdict.remedy.empty()) node["remedy"] = verdict.remedy;
-    nodes.push_back(std::move(node));
-  }
-  return nodes;
 }
 
 /// Whether every node may run: a fallback counts only if the caller allows it.

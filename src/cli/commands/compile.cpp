@@ -1,215 +1,253 @@
 #include <chrono>
 #include <memory>
 
-#include "base/file.h"
+#include "base/child_process.h"
+#include "base/log.h"
+#include "base/sha256.h"
 #include "cli/args/model_args.h"
 #include "cli/args/output_args.h"
-#include "cli/args/shape_args.h"
-#include "cli/args/target_args.h"
 #include "cli/commands/commands.h"
-#include "cli/optimize_model.h"
+#include "cli/compile_args.h"
+#include "cli/compile_output.h"
+#include "cli/compile_worker.h"
+#include "cli/worker_channel.h"
+#include "deploy/plan_cache.h"
+#include "deploy/work_folder.h"
 #include "graph/model_io.h"
-#include "metrics/latency.h"
-#include "plan/plan_file.h"
-#include "runtime/compile.h"
-#include "runtime/inputs.h"
-#include "runtime/measure.h"
+#include "runtime/open_model.h"
 
 namespace tarmac::cli {
 namespace {
 
-constexpr const char* kAuto = "auto";
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
-struct CompileArgs {
-  std::string model;
-  std::string output;
-  std::vector<std::string> profiles;
-  std::string contract;
-  TargetArgs target;
-};
-
-/// A target that may get the plan.
-struct Candidate {
-  Target* target = nullptr;
-  std::unique_ptr<Executable> executable;
-  std::unique_ptr<Context> context;
-  std::int64_t compile_ns = 0;
-  std::optional<LatencySummary> latency;
-  std::string failure;  ///< why it cannot have it
-};
-
-Result<std::vector<Candidate>> candidates_of(const CompileArgs& args) {
-  std::vector<Candidate> candidates;
-  if (args.target.name() != kAuto) {
-    TARMAC_TRY(candidates.emplace_back().target, open_target(args.target.name()));
-    return candidates;
-  }
-  for (const char* name : {"openvino", "onnxruntime"}) {
-    TARMAC_TRY(Target* const target, find_target(name));
-    Candidate& candidate = candidates.emplace_back();
-    candidate.target = target;
-    if (auto status = target->available(); !status) candidate.failure = status.error().str();
-  }
-  return candidates;
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-Status check_profile_names(const std::vector<PlanProfile>& profiles, const Model& model) {
-  for (const PlanProfile& profile : profiles) {
-    for (const auto& [name, spec] : profile) {
-      const Value* input = model.graph->find(name);
-      std::string names;
-      for (const Value* known : model.graph->inputs()) names += (names.empty() ? "" : ", ") + known->name();
-      if (input == nullptr || !input->is_input()) {
-        return make_error(ErrorCode::kNotFound,
-                          "the profile names input '" + name + "'; the model's inputs are " + names);
-      }
-      const auto& dims = input->type.shape;
-      bool fits = !dims || dims->size() == spec.opt.size();
-      for (std::size_t i = 0; dims && fits && i < dims->size(); ++i) {
-        fits = !(*dims)[i].known() || (*(*dims)[i].size == spec.min[i] && *(*dims)[i].size == spec.max[i]);
-      }
-      if (!fits) {
-        return make_error(ErrorCode::kInvalidInput,
-                          "the profile of input '" + name + "', " + tarmac::to_string(spec.min) + " to " +
-                              tarmac::to_string(spec.max) + ", does not fit its type " +
-                              tarmac::to_string(input->type));
-      }
+/// The cache, or none: a default folder that cannot be used is no reason to stop.
+Result<std::optional<PlanCache>> open_cache(const CompileArgs& args) {
+  if (args.no_cache) return std::optional<PlanCache>();
+  const bool named = !args.cache_folder.empty();
+  const fs::path folder = named ? fs::path(args.cache_folder) : PlanCache::default_folder();
+  if (folder.empty()) return std::optional<PlanCache>();
+  auto cache = PlanCache::open(folder);
+  if (cache) return std::optional(*std::move(cache));
+  if (named) return cache.error();
+  log(LogLevel::kWarning, "no cache: " + cache.error().str());
+  return std::optional<PlanCache>();
+}
+
+/// Everything a data source is made of. Pictures by content; label maps by their names, sizes and times.
+Result<std::string> digest(const Contract& contract, const DataSource& source, Progress& progress) {
+  TARMAC_TRY(const Dataset data, Dataset::open(contract, source));
+  TARMAC_TRY(const Sha256Digest samples, data.digest_all(progress));
+  std::string text = to_hex(samples);
+  std::error_code ignored;
+  for (const fs::path& path : {source.path, source.truth}) {
+    if (fs::is_regular_file(path, ignored)) {
+      TARMAC_TRY(const Sha256Digest file, sha256_file(path));
+      text += to_hex(file);
+    } else if (path == source.truth && fs::is_directory(path, ignored)) {
+      for (const auto& entry : fs::recursive_directory_iterator(path, ignored))
+        text +=
+            fmt::format("{} {} {}\n", entry.path().string(), entry.is_regular_file() ? entry.file_size() : 0,
+                        entry.last_write_time().time_since_epoch().count());
     }
   }
+  return text;
+}
+
+/// The key of all that decides what the plan says, and the digests among it in `state`.
+Result<std::string> key_of(const CompileArgs& args, const Model& model, WorkerState& state,
+                           Progress& progress) {
+  TARMAC_TRY(const auto targets, args.targets());
+  PlanIngredients ingredients = machine_ingredients(targets);
+  TARMAC_TRY(state.source_digest, model_digest(model));
+  ingredients.emplace_back("model", state.source_digest);
+  ingredients.emplace_back("options", args.fingerprint());
+  if (!args.data.contract.empty()) {
+    TARMAC_TRY(const Sha256Digest contract, sha256_file(args.data.contract));
+    ingredients.emplace_back("contract", to_hex(contract));
+  }
+  if (args.wants("int8")) {
+    TARMAC_TRY(const auto data, OpenData::open(args.data, model));
+    progress.start("read the data", data->samples());
+    TARMAC_TRY(std::string calibration, digest(data->contract(), data->source(), progress));
+    std::error_code ignored;
+    if (const auto& held_out = data->contract().evaluation_data;
+        held_out && fs::exists(held_out->path, ignored)) {
+      TARMAC_TRY(std::string evaluation, digest(data->contract(), *held_out, progress));
+      calibration += evaluation;
+    }
+    state.data_digest = to_hex(sha256(std::as_bytes(std::span(calibration))));
+    ingredients.emplace_back("data", state.data_digest);
+    progress.finish();
+  }
+  return plan_key(ingredients);
+}
+
+/// One after another: a child for all candidates, and a new one without the culprit where that crashes.
+class Build {
+ public:
+  Build(const CompileArgs& args, fs::path folder, WorkerState state, Run& run)
+      : args_(args), folder_(std::move(folder)), state_(std::move(state)), run_(run) {}
+
+  Status run() {
+    TARMAC_TRY(std::vector<std::string> words, own_arguments());
+    words.insert(words.begin() + 1, {"--worker", folder_.string()});
+    while (true) {
+      TARMAC_CHECK_OK(state_.save(folder_));
+      WorkerListener listener(run_.progress);
+      ChildJob job;
+      job.program = kThisProgram;
+      job.arguments = words;
+      job.on_line = [&](std::string_view line) { listener.take(line); };
+      job.tick = [&] { run_.progress.advance(0); };  // the time left is drawn anew
+      job.stall_s = args_.stall_s;
+      TARMAC_TRY(const ChildEnd end, run_child(job, run_.progress));
+      run_.progress.finish();
+      if (listener.status()) return done(listener);
+      TARMAC_CHECK_OK(crashed(end, listener.active()));
+    }
+  }
+
+ private:
+  Status done(const WorkerListener& listener) {
+    run_.output.json().update(listener.json());
+    if (const auto& notes = listener.json().value("notes", Json::array()); notes.is_array()) {
+      for (const Json& note : notes)
+        run_.output.line("Note: {}", note.is_string() ? note.get<std::string>() : "");
+    }
+    Status status = *listener.status();
+    if (status) return status;
+    Error error = status.error();
+    print_tried(listener.json().value("tried", Json()), run_.output);
+    if (error.code == ErrorCode::kResourceExhausted && error.message.find("workspace") == std::string::npos)
+      error.message += "; building may take " + format_bytes(state_.memory_limit_bytes) + " (--memory-limit)";
+    return error;
+  }
+
+  /// Puts it down to the group that was at work, so that the next child goes without.
+  Status crashed(const ChildEnd& end, const std::string& group) {
+    std::string reason = end.str();
+    if (end.killed == ChildEnd::Killed::kStalled)
+      reason += fmt::format(" after {} s without a sign (--stall-limit)", args_.stall_s);
+    const bool memory =
+        static_cast<double>(end.peak_data_bytes) > 0.9 * static_cast<double>(state_.memory_limit_bytes) ||
+        end.last_words.find("bad_alloc") != std::string::npos ||
+        end.last_words.find("annot allocate") != std::string::npos;
+    if (memory) {
+      reason += fmt::format("; it reached the memory limit of {} (--memory-limit)",
+                            format_bytes(state_.memory_limit_bytes));
+    } else if (!end.last_words.empty()) {
+      reason += "; its last words: " + end.last_words;
+    }
+    if (group.empty() || state_.failed.contains(group)) {
+      return make_error(memory ? ErrorCode::kResourceExhausted : ErrorCode::kInternal,
+                        "the process that builds the plan " + reason, {}, args_.model);
+    }
+    log(LogLevel::kWarning, group + " " + reason + "; going on without it");
+    state_.failed[group] = reason;
+    return {};
+  }
+
+  const CompileArgs& args_;
+  const fs::path folder_;
+  WorkerState state_;
+  Run& run_;
+};
+
+/// The same plan under its own name; signed anew, else byte by byte.
+Status write_out(const CompileArgs& args, const PlanFile& plan) {
+  if (args.key.empty()) {
+    TARMAC_TRY(AtomicFile file, AtomicFile::create(args.output));
+    TARMAC_CHECK_OK(file.write(plan.file()->bytes()));
+    return file.commit();
+  }
+  PlanContent content;
+  content.info = plan.info();
+  TARMAC_TRY(const Model model, plan.model());
+  content.model = &model;
+  content.contract_text = plan.contract_text();
+  content.contract_folder = fs::path(args.data.contract).parent_path();
+  content.sign_key = args.key;
+  if (plan.info().has_engine) {
+    TARMAC_TRY(const auto engine, plan.section(kEngineSection));
+    content.engine.assign(reinterpret_cast<const char*>(engine.data()), engine.size());
+  }
+  return write_plan(args.output, content);
+}
+
+/// The engine's own file: what lies in the plan, else made from it.
+Status export_engine(const CompileArgs& args, const PlanFile& plan, Run& run) {
+  if (args.engine_file.empty()) return {};
+  std::string engine;
+  if (plan.info().has_engine) {
+    TARMAC_TRY(const auto section, plan.section(kEngineSection));
+    engine.assign(reinterpret_cast<const char*>(section.data()), section.size());
+  } else {
+    OpenOptions options;
+    options.compile.saveable = true;
+    TARMAC_TRY(const OpenedModel opened, open_model(plan.file()->path(), options, run.progress));
+    TARMAC_TRY(engine, opened.executable->save_engine());
+  }
+  TARMAC_CHECK_OK(write_file(args.engine_file, engine));
+  run.output.json()["engine_file"] = args.engine_file;
+  run.output.line("{}'s own file written to {}", plan.info().target, args.engine_file);
   return {};
 }
 
-Status compile(Candidate& candidate, const Model& model, const CompileOptions& options, Progress& progress) {
-  Model copy = clone_model(model);
-  const auto begin = std::chrono::steady_clock::now();
-  TARMAC_TRY(candidate.executable, compile_model(*candidate.target, copy, options, progress));
-  candidate.compile_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
-  TARMAC_TRY(candidate.context, candidate.executable->create_context());
+Status finish(const CompileArgs& args, const PlanFile& plan, Run& run) {
+  if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
+  print_plan(plan.info(), run.output);
+  TARMAC_CHECK_OK(export_engine(args, plan, run));
+  TARMAC_CHECK_OK(write_out(args, plan));
+  run.output.json()["output"] = args.output;
+  run.output.line("Plan for {} ({}, {} stream{}) written to {}", plan.info().target, plan.info().precision,
+                  plan.info().streams, plan.info().streams == 1 ? "" : "s", args.output);
   return {};
-}
-
-Status bind_made_up_inputs(Candidate& candidate, const std::vector<PlanProfile>& profiles) {
-  ShapeChoice choice;
-  if (!profiles.empty()) {
-    for (const auto& [name, spec] : profiles.front()) choice.shapes[name] = spec.opt;
-  }
-  TARMAC_TRY(const auto inputs, random_inputs(candidate.executable->inputs(), choice, 1));
-  return bind_inputs(*candidate.context, inputs);
-}
-
-/// Times the candidates that work in turns, and returns the one with the lowest median.
-Result<Candidate*> fastest(std::vector<Candidate>& candidates, const std::vector<PlanProfile>& profiles,
-                           Run& run) {
-  std::vector<Candidate*> working;
-  std::vector<Context*> contexts;
-  for (Candidate& candidate : candidates) {
-    if (!candidate.failure.empty()) continue;
-    TARMAC_CHECK_OK(bind_made_up_inputs(candidate, profiles));
-    working.push_back(&candidate);
-    contexts.push_back(candidate.context.get());
-  }
-  run.progress.start("measure", 0);
-  TARMAC_TRY(const auto times, measure_interleaved(contexts, {}, run.progress));
-  run.progress.finish();
-  Candidate* best = nullptr;
-  for (std::size_t i = 0; i < working.size(); ++i) {
-    TARMAC_TRY(working[i]->latency, summarize_latency(times[i]));
-    if (best == nullptr || working[i]->latency->p50_ns < best->latency->p50_ns) best = working[i];
-  }
-  return best;
-}
-
-void print(Output& output, const std::vector<Candidate>& candidates, const Candidate& chosen) {
-  Table table({{"target"},
-               {"compile", Table::Align::kRight},
-               {"p50", Table::Align::kRight},
-               {"p99", Table::Align::kRight},
-               {""}});
-  Json& list = output.json()["candidates"] = Json::array();
-  for (const Candidate& candidate : candidates) {
-    Json entry = {{"target", candidate.target->name()},
-                  {"chosen", &candidate == &chosen},
-                  {"compile_ns", candidate.compile_ns}};
-    if (!candidate.failure.empty()) entry["failure"] = candidate.failure;
-    if (candidate.latency) {
-      entry["p50_ns"] = candidate.latency->p50_ns;
-      entry["p99_ns"] = candidate.latency->p99_ns;
-    }
-    list.push_back(std::move(entry));
-    const auto time = [&](std::int64_t ns) {
-      return candidate.latency ? format_time(static_cast<double>(ns)) : "-";
-    };
-    table.add({candidate.target->name(), format_time(static_cast<double>(candidate.compile_ns)),
-               time(candidate.latency ? candidate.latency->p50_ns : 0),
-               time(candidate.latency ? candidate.latency->p99_ns : 0),
-               &candidate == &chosen ? "chosen" : candidate.failure});
-  }
-  table.print(output);
-}
-
-std::string precision_of(const Model& model) {
-  std::string precision = "fp32";
-  for_each_node(*model.graph, [&](const Node& node) {
-    if (node.is("DequantizeLinear") || node.is("ConvInteger") || node.is("MatMulInteger")) precision = "int8";
-  });
-  return precision;
 }
 
 Status compile_command(const CompileArgs& args, Run& run) {
+  if (!args.worker.empty()) return compile_worker(args);
+  const auto begin = Clock::now();
+  TARMAC_CHECK_OK(args.check());
   TARMAC_CHECK_OK(check_output_file(args.output));
-  TARMAC_TRY(auto candidates, candidates_of(args));
-  PlanContent content;
-  for (const std::string& text : args.profiles) {
-    TARMAC_TRY(content.info.profiles.emplace_back(), parse_profile(text));
+  if (!args.engine_file.empty()) TARMAC_CHECK_OK(check_output_file(args.engine_file));
+  WorkerState state;
+  TARMAC_TRY(state.memory_limit_bytes, args.memory_limit_bytes());
+  std::string key;
+  {
+    TARMAC_TRY(const Model model, load_onnx_model(args.model));
+    TARMAC_TRY(key, key_of(args, model, state, run.progress));
   }
-  if (!args.contract.empty()) {
-    ContractOptions options;
-    options.files_must_exist = false;
-    TARMAC_TRY(const Contract contract, load_contract(args.contract, options));
-    TARMAC_TRY(content.contract_text, read_file(args.contract));
-    if (content.info.profiles.empty() && !contract.profiles.empty())
-      content.info.profiles.push_back(contract.profiles);
-  }
-  TARMAC_TRY(Model model, load_onnx_model(args.model));
-  TARMAC_CHECK_OK(check_profile_names(content.info.profiles, model));
-  TARMAC_TRY(content.info.source_digest, model_digest(model));
-  std::vector<Target*> targets;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.failure.empty()) targets.push_back(candidate.target);
-  }
-  TARMAC_TRY(const OptimizeReport optimized, optimize_model(model, {}, targets, run.progress));
-  run.output.json()["optimize"] = to_json(optimized);
-
-  for (Candidate& candidate : candidates) {
-    if (!candidate.failure.empty()) continue;
-    if (auto status = compile(candidate, model, args.target.compile_options(), run.progress); !status) {
-      if (candidates.size() == 1 || status.error().code == ErrorCode::kCancelled) return status;
-      candidate.failure = status.error().str();
+  TARMAC_TRY(const std::optional<PlanCache> cache, open_cache(args));
+  Json& json = run.output.json()["cache"] = {{"key", key}, {"hit", false}};
+  if (cache) {
+    json["folder"] = cache->folder().string();
+    if (const auto plan = cache->find(key)) {
+      json["hit"] = true;
+      TARMAC_CHECK_OK(finish(args, *plan, run));
+      const Json tried = Json::parse(plan->info().tried_json, nullptr, false);
+      run.output.json()["took_s"] = seconds_since(begin);
+      run.output.line("From the cache in {:.2f} s; measured on {} in {:.1f} s", seconds_since(begin),
+                      tried.value("measured_utc", "?"), tried.value("took_s", 0.0));
+      return {};
     }
   }
-  if (std::all_of(candidates.begin(), candidates.end(),
-                  [](const auto& candidate) { return !candidate.failure.empty(); })) {
-    std::string reasons;
-    for (const Candidate& candidate : candidates)
-      reasons += "; " + candidate.target->name() + ": " + candidate.failure;
-    return make_error(ErrorCode::kUnsupported, "no target compiles the model" + reasons, {}, args.model);
+  std::error_code ignored;
+  TARMAC_TRY(const WorkFolder folder,
+             WorkFolder::create(cache ? cache->folder() : fs::temp_directory_path(ignored)));
+  TARMAC_CHECK_OK(Build(args, folder.path(), state, run).run());
+  TARMAC_TRY(const PlanFile plan, PlanFile::open(folder.path() / kWorkerPlan));
+  TARMAC_CHECK_OK(finish(args, plan, run));
+  run.output.json()["took_s"] = seconds_since(begin);
+  if (cache) {
+    if (auto kept = cache->keep(key, folder.path() / kWorkerPlan); !kept)
+      log(LogLevel::kWarning, "the plan is not kept in the cache: " + kept.error().str());
   }
-  TARMAC_TRY(const Candidate* const chosen, fastest(candidates, content.info.profiles, run));
-  print(run.output, candidates, *chosen);
-
-  content.info.target = chosen->target->name();
-  content.info.engine_version = chosen->target->version();
-  content.info.providers = args.target.providers;
-  content.info.allow_fallback = args.target.allow_fallback;
-  content.info.cores = args.target.cores;
-  content.info.precision = precision_of(model);
-  content.model = &model;
-  if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
-  TARMAC_CHECK_OK(write_plan(args.output, content));
-  run.output.json()["target"] = content.info.target;
-  run.output.json()["output"] = args.output;
-  run.output.line("Plan for {} written to {}", content.info.target, args.output);
   return {};
 }
 
@@ -222,25 +260,11 @@ void add_compile(Commands& commands) {
                    {"tarmac compile model.onnx -o model.plan --target auto",
                     "tarmac compile model.onnx -o model.plan --target openvino --contract deploy.yaml",
                     "tarmac compile model.onnx -o model.plan --target openvino --profile "
-                    "'image:1x3x96x48,4x3x96x48,8x3x96x48'"},
+                    "'image:1x3x96x48,4x3x96x48,8x3x96x48' --bucket image:2x3x96x48",
+                    "tarmac compile model.onnx -o model.plan --target auto --objective throughput "
+                    "--batch 1,4,8 --precision fp32,int8 --contract deploy.yaml"},
                    [args](Run& run) { return compile_command(*args, run); });
-  command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
-  command.add_option("-o,--output", args->output, "File for the plan")->type_name("FILE")->required();
-  command
-      .add_option("--profile", args->profiles,
-                  "Shapes that the plan admits, 'NAME:MIN,OPT,MAX'; further inputs after ';', further "
-                  "profiles by repeating it "
-                  "(default: the contract's, else every shape)")
-      ->type_name("PROFILE")
-      ->allow_extra_args(false);
-  command
-      .add_option("--contract", args->contract,
-                  "deploy.yaml whose preprocessing, labels and profiles go into the plan")
-      ->type_name("FILE");
-  args->target.add_one(command)
-      ->description("Engine, or auto: measure openvino and onnxruntime here and take the faster")
-      ->type_name("auto|TARGET")
-      ->required();
+  args->add(command);
 }
 
 }  // namespace tarmac::cli

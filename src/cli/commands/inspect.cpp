@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
+#include "cli/args/signature_args.h"
 #include "cli/commands/commands.h"
 #include "plan/plan_file.h"
+#include "report/model_json.h"
 #include "tarmac/model.h"
 #include "tarmac/plan.h"
 
@@ -12,23 +15,8 @@ namespace {
 struct InspectArgs {
   std::string path;
   std::vector<std::string> sizes;
+  SignatureArgs signature;
 };
-
-Json to_json(const std::vector<TensorSpec>& specs) {
-  Json list = Json::array();
-  for (const TensorSpec& spec : specs) {
-    Json shape;  // null: unknown rank
-    if (spec.shape) {
-      shape = Json::array();
-      for (const TensorDim& dim : *spec.shape) {
-        std::visit([&](const auto& size) { shape.push_back(size); }, dim);
-      }
-    }
-    list.push_back(
-        {{"name", spec.name}, {"dtype", to_string(spec.dtype)}, {"shape", shape}, {"type", spec.type}});
-  }
-  return list;
-}
 
 void print(Output& output, const char* title, const std::vector<TensorSpec>& specs) {
   output.line("{}", title);
@@ -94,96 +82,79 @@ void print(Output& output, const std::string& path, const ModelInfo& info) {
   if (!info.unknown_because.empty()) output.line("Not counted: {}", info.unknown_because);
 }
 
-Json to_json(const ModelInfo& info) {
-  Json json = {{"kind", "model"},
-               {"file_bytes", info.file_bytes},
-               {"sha256", info.digest},
-               {"ir_version", info.ir_version},
-               {"opsets", info.opsets},
-               {"producer", info.producer},
-               {"inputs", to_json(info.inputs)},
-               {"outputs", to_json(info.outputs)},
-               {"operators", info.operators},
-               {"nodes", info.nodes},
-               {"parameters", info.parameters},
-               {"weight_bytes", info.weight_bytes},
-               {"assumed_sizes", info.assumed_sizes},
-               {"flops", nullptr},
-               {"uncounted_nodes", info.uncounted_nodes},
-               {"peak_activation_bytes", nullptr},
-               {"unknown_because", info.unknown_because}};
-  if (info.flops) json["flops"] = *info.flops;
-  if (info.peak_activation_bytes) json["peak_activation_bytes"] = *info.peak_activation_bytes;
-  return json;
-}
-
-Json to_json(const PlanProfile& profile) {
-  Json json = Json::object();
-  for (const auto& [input, spec] : profile)
-    json[input] = {{"min", spec.min}, {"opt", spec.opt}, {"max", spec.max}};
-  return json;
-}
-
-/// Text that a plan carries as JSON; null when there is none.
-Json embedded(const std::string& text) { return text.empty() ? Json() : Json::parse(text, nullptr, false); }
-
-Json to_json(const PlanInfo& info) {
-  Json json = {{"kind", "plan"},
-               {"format_version", info.format_version},
-               {"file_bytes", info.file_bytes},
-               {"tool_version", info.tool_version},
-               {"target", info.target},
-               {"engine_version", info.engine_version},
-               {"providers", info.providers},
-               {"allow_fallback", info.allow_fallback},
-               {"cores", info.cores},
-               {"model_sha256", info.model_digest},
-               {"source_sha256", info.source_digest},
-               {"cpu_features", info.cpu_features},
-               {"inputs", to_json(info.inputs)},
-               {"outputs", to_json(info.outputs)},
-               {"precision", info.precision},
-               {"precision_details", embedded(info.precision_json)},
-               {"preprocessing", info.preprocessing},
-               {"labels", info.labels},
-               {"acceptance", embedded(info.acceptance_json)}};
-  json["profiles"] = Json::array();
-  for (const PlanProfile& profile : info.profiles) json["profiles"].push_back(to_json(profile));
-  json["sections"] = Json::array();
-  for (const PlanSection& section : info.sections) {
-    json["sections"].push_back({{"name", section.name},
-                                {"offset_bytes", section.offset_bytes},
-                                {"size_bytes", section.size_bytes},
-                                {"sha256", section.sha256}});
+/// A list of objects as a table with a column for each key; anything else as it is.
+void print_table(Output& output, const char* title, const std::string& text) {
+  const Json rows = embedded(text);
+  if (rows.is_null()) return;
+  std::vector<std::string> keys;
+  bool flat = rows.is_array() && !rows.empty();
+  if (flat) {
+    for (const Json& row : rows) {
+      flat = flat && row.is_object();
+      for (const auto& [key, value] : row.items()) {
+        if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+      }
+    }
   }
-  return json;
+  if (!flat) return output.line("{}: {}", title, rows.dump());
+  std::vector<Table::Column> columns;
+  for (const std::string& key : keys) columns.push_back({key});
+  Table table(columns);
+  for (const Json& row : rows) {
+    std::vector<std::string> cells;
+    for (const std::string& key : keys) {
+      const Json value = row.value(key, Json());
+      cells.push_back(value.is_null() ? "-" : value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    table.add(std::move(cells));
+  }
+  output.line("{}", title);
+  table.print(output);
+}
+
+void print_profiles(Output& output, const std::vector<PlanProfile>& profiles) {
+  if (profiles.empty()) return;
+  output.line("Profiles");
+  Table table({{"profile", Table::Align::kRight}, {"input"}, {"min"}, {"opt"}, {"max"}, {"made ready"}});
+  for (std::size_t i = 0; i < profiles.size(); ++i) {
+    for (const auto& [input, spec] : profiles[i].shapes) {
+      std::string ready;
+      for (const InputShapes& bucket : profiles[i].buckets) {
+        const auto shape = bucket.find(input);
+        if (shape != bucket.end()) ready += (ready.empty() ? "" : ", ") + tarmac::to_string(shape->second);
+      }
+      table.add({std::to_string(i + 1), input, tarmac::to_string(spec.min), tarmac::to_string(spec.opt),
+                 tarmac::to_string(spec.max), ready.empty() ? "-" : ready});
+    }
+  }
+  table.print(output);
 }
 
 void print(Output& output, const std::string& path, const PlanInfo& info) {
   output.line("{}: Tarmac plan, {}, format {}, written by Tarmac {}", path, format_bytes(info.file_bytes),
               info.format_version, info.tool_version);
-  output.line("Target: {} ({}), {} cores, precision {}", info.target, info.engine_version,
-              info.cores == 0 ? "all" : std::to_string(info.cores), info.precision);
+  output.line("Target: {} ({}), {} cores, {} streams, precision {}", info.target, info.engine_version,
+              info.cores == 0 ? "all" : std::to_string(info.cores), info.streams, info.precision);
   output.line("Processor: {}",
               info.cpu_features.empty() ? "any" : fmt::format("{}", fmt::join(info.cpu_features, " ")));
+  if (!info.gpu.empty()) output.line("GPU: {}", info.gpu);
+  output.line("Signature: {}", info.signed_by.empty() ? "none" : "Ed25519 by " + info.signed_by);
+  output.line("Made by this user on this machine: {}", info.sealed_here ? "yes" : "no");
+  output.line("Engine inside: {}", !info.has_engine   ? "no, it is built when the plan is opened"
+                                   : info.sealed_here ? "yes"
+                                                      : "yes; built again unless its signature is required");
   print(output, "Inputs", info.inputs);
   print(output, "Outputs", info.outputs);
-  if (!info.profiles.empty()) {
-    output.line("Profiles");
-    Table table({{"input"}, {"min"}, {"opt"}, {"max"}});
-    for (const PlanProfile& profile : info.profiles) {
-      for (const auto& [input, spec] : profile) {
-        table.add(
-            {input, tarmac::to_string(spec.min), tarmac::to_string(spec.opt), tarmac::to_string(spec.max)});
-      }
-    }
-    table.print(output);
-  }
+  print_profiles(output, info.profiles);
   std::istringstream preprocessing(info.preprocessing);
   for (std::string line; std::getline(preprocessing, line);) output.line("Preprocessing of {}", line);
   if (!info.labels.empty()) output.line("Labels: {}", fmt::join(info.labels, ", "));
   output.line("Model SHA-256: {}", info.model_digest);
   if (!info.source_digest.empty()) output.line("Source SHA-256: {}", info.source_digest);
+  if (!info.origin_json.empty()) output.line("Exported from: {}", info.origin_json);
+  if (!info.data_digest.empty()) output.line("Data SHA-256: {}", info.data_digest);
+  print_table(output, "Acceptance", info.acceptance_json);
+  print_table(output, "Measured candidates", info.tried_json);
   output.line("Sections");
   Table table({{"name"}, {"bytes", Table::Align::kRight}, {"SHA-256"}});
   for (const PlanSection& section : info.sections) {
@@ -193,8 +164,8 @@ void print(Output& output, const std::string& path, const PlanInfo& info) {
 }
 
 Status inspect(const InspectArgs& args, Run& run) {
-  if (is_plan(args.path)) {
-    TARMAC_TRY(const PlanInfo info, inspect_plan(args.path));
+  if (is_plan(args.path) || !args.signature.required_signer.empty()) {
+    TARMAC_TRY(const PlanInfo info, inspect_plan(args.path, args.signature.required_signer));
     run.output.json() = to_json(info);
     print(run.output, args.path, info);
     return {};
@@ -210,16 +181,18 @@ Status inspect(const InspectArgs& args, Run& run) {
 
 void add_inspect(Commands& commands) {
   const auto args = std::make_shared<InspectArgs>();
-  CLI::App& command = commands.add("inspect", "Show a model's or plan's inputs, outputs, operators and cost",
-                                   {"tarmac inspect model.onnx", "tarmac inspect model.onnx --size batch=8",
-                                    "tarmac inspect model.plan --json"},
-                                   [args](Run& run) { return inspect(*args, run); });
+  CLI::App& command = commands.add(
+      "inspect", "Show a model's or plan's inputs, outputs, operators and cost",
+      {"tarmac inspect model.onnx", "tarmac inspect model.onnx --size batch=8",
+       "tarmac inspect model.plan --json", "tarmac inspect model.plan --require-signature signer.pub.pem"},
+      [args](Run& run) { return inspect(*args, run); });
   command.add_option("model", args->path, "ONNX file or plan")->type_name("MODEL|PLAN")->required();
   command
       .add_option("--size", args->sizes,
                   "Size that a symbol of the shapes stands for in the counts (default: 1)")
       ->type_name("SYMBOL=N")
       ->allow_extra_args(false);
+  args->signature.add(command);
 }
 
 }  // namespace tarmac::cli

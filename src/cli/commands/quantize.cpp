@@ -16,6 +16,7 @@
 #include "cli/rewrite_weights.h"
 #include "graph/model_io.h"
 #include "runtime/compile.h"
+#include "verify/reference_engine.h"
 
 namespace tarmac::cli {
 namespace {
@@ -129,8 +130,10 @@ Status quantize(const QuantizeArgs& args, Run& run) {
     if (!args.calibration.shard.empty()) return {};
     if (args.storage.is_qoperator()) TARMAC_CHECK_OK(rewrite_format(model, run));
   } else {
-    TARMAC_CHECK_OK(rewrite_weights(
-        model, {args.storage, args.mode, data.get(), *runs_on, args.target.compile_options()}, run));
+    TARMAC_CHECK_OK(rewrite_weights(model,
+                                    {args.storage, args.mode, data.get(), *runs_on,
+                                     args.target.compile_options(), args.accuracy.allow_slower},
+                                    run));
   }
   TARMAC_CHECK_OK(compare(before, model, data.get(), *runs_on, args.target.compile_options(), run));
   if (run.progress.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted; nothing was written");
@@ -171,8 +174,8 @@ void add_quantize(Commands& commands) {
   args->calibration.add(command);
   args->data.default_samples = 500;
   args->drop.add(command);
-  args->data.add(command,
-                 "Calibration data: a folder of pictures, .npz with an array for each input, or .npy");
+  args->data.add(
+      command, "Calibration data: a folder of pictures or .npy, .npz with an array for each input, or .npy");
   args->target.add_one(command)->description("Engine to calibrate on (default: onnxruntime)");
 }
 

@@ -4,10 +4,13 @@
 #include "cli/args/fraction.h"
 #include "cli/args/model_args.h"
 #include "cli/args/shape_args.h"
+#include "cli/args/signature_args.h"
 #include "cli/args/target_args.h"
 #include "cli/commands/commands.h"
 #include "cli/compare.h"
 #include "runtime/compile.h"
+#include "runtime/profiles.h"
+#include "verify/reference_engine.h"
 
 namespace tarmac::cli {
 namespace {
@@ -22,6 +25,7 @@ struct VerifyArgs {
   std::vector<std::string> shapes;
   DataArgs data;
   TargetArgs target;
+  SignatureArgs signature;
 };
 
 Result<ShapeChoice> choose_shapes(const VerifyArgs& args, const LoadedModel& loaded) {
@@ -31,15 +35,30 @@ Result<ShapeChoice> choose_shapes(const VerifyArgs& args, const LoadedModel& loa
     choice.shapes.insert(std::move(named));
   }
   if (loaded.plan && !loaded.plan->profiles.empty()) {
-    for (const auto& [name, spec] : loaded.plan->profiles.front()) choice.shapes.emplace(name, spec.opt);
+    for (const auto& [name, spec] : loaded.plan->profiles.front().shapes)
+      choice.shapes.emplace(name, spec.opt);
   }
   return choice;
+}
+
+/// The batches, or an error at the first that the plan does not admit: an engine by itself might run it.
+BatchSource admitted(BatchSource batches, std::vector<PlanProfile> profiles) {
+  return [batches = std::move(batches),
+          profiles = std::move(profiles)]() mutable -> Result<std::optional<NamedTensors>> {
+    TARMAC_TRY(auto batch, batches());
+    if (!batch) return batch;
+    std::map<std::string, Shape> shapes;
+    for (const auto& [name, tensor] : *batch) shapes.emplace(name, tensor.shape());
+    TARMAC_CHECK_OK(check_profiles(profiles, shapes));
+    return batch;
+  };
 }
 
 Status verify(const VerifyArgs& args, Run& run) {
   TARMAC_TRY(const double limit, parse_fraction("--max-error", args.max_error));
   TARMAC_TRY(LoadedModel loaded,
-             load_model_or_plan(args.model, args.target.name(), args.target.compile_options()));
+             load_model_or_plan(args.model, args.target.name(), args.target.compile_options(),
+                                args.signature.required_signer));
   TARMAC_TRY(const Model reference_model, load_onnx_model(args.reference));
   std::unique_ptr<OpenData> data;
   if (args.data.given()) {
@@ -54,6 +73,7 @@ Status verify(const VerifyArgs& args, Run& run) {
   if (data) {
     TARMAC_TRY(batches, data->batches(kBatch));
   }
+  if (loaded.plan) batches = admitted(std::move(batches), loaded.plan->profiles);
   run.progress.start("verify", data ? data->batch_count(kBatch) : static_cast<std::uint64_t>(made_up));
   TARMAC_TRY(const Comparison comparison, compare_outputs(*reference, *executable, batches, run.progress));
   run.progress.finish();
@@ -114,6 +134,7 @@ void add_verify(Commands& commands) {
       ->allow_extra_args(false);
   args->data.add(command, "Data to compare on (default: five made-up samples)");
   args->target.add_one(command);
+  args->signature.add(command);
 }
 
 }  // namespace tarmac::cli

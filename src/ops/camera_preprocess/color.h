@@ -11,16 +11,7 @@
 
 namespace tarmac::ops::camera {
 
-/// One frame, borrowed. Row y of a plane begins at its pointer + y * its row_bytes.
-struct FrameView {
-  PixelFormat format = PixelFormat::kBgr;
-  int height = 0;
-  int width = 0;
-  const std::uint8_t* data = nullptr;  ///< The pixels, or the plane of Y.
-  std::size_t row_bytes = 0;
-  const std::uint8_t* chroma = nullptr;  ///< NV12: the plane of U V.
-  std::size_t chroma_row_bytes = 0;
-};
+using FrameView = CameraFrame;
 
 /// Bytes that a row of `width` pixels needs at least, in the first plane.
 std::size_t row_bytes_of(PixelFormat format, int width);

@@ -164,7 +164,7 @@ class Worker {
   void attend(std::int64_t first, std::int64_t last) {
     std::int64_t seen = last - first;
     if (p_.mask.present()) {
-      const std::byte* mask = p_.mask.data + Problem::row(p_.mask, b_) * p_.queries;
+      const std::byte* mask = p_.mask.data + p_.row(p_.mask, b_) * p_.queries;
       seen =
           std::count_if(mask + first, mask + last, [](std::byte seen_by) { return seen_by != std::byte{0}; });
     }

@@ -52,13 +52,12 @@ void lay_out(const Plan& plan, Arrays& arrays, Block& block) {
   arrays.take(block.zeros, depth * sizeof(float));
 }
 
-/// Elements [B or 1, Q, parts, count], of which the head reads part m.
+/// Elements [B or a divisor of it, Q, parts, count], of which the head reads part m.
 template <typename Byte>
 Strip<Byte> strip(const Problem& p, const BasicTensorView<Byte>& tensor, std::int64_t b, std::int64_t parts,
                   std::int64_t m, std::int64_t count) {
   const auto row_bytes = static_cast<std::size_t>(count * bit_width(tensor.dtype) / 8);
-  const std::int64_t batch = tensor.dim(0) == 1 ? 0 : b;
-  const auto before = static_cast<std::size_t>(batch * p.queries * parts + m);
+  const auto before = static_cast<std::size_t>(b / (p.batch / tensor.dim(0)) * p.queries * parts + m);
   return {tensor.data + before * row_bytes, static_cast<std::size_t>(parts) * row_bytes, row_bytes,
           tensor.dtype};
 }

@@ -12,11 +12,12 @@ Error invalid(const std::string& what) {
   return make_error(ErrorCode::kInvalidInput, std::string(kName) + ": " + what);
 }
 
-/// The batch of an input is that of `value`, or 1 for one that serves all.
+/// The batch of an input divides that of `value`: each of its entries serves as many in turn.
 Status check_batch(const char* input, const Dim& found, const Dim& batch) {
-  if (!found.known() || !batch.known() || *found.size == 1 || *found.size == *batch.size) return {};
+  if (!found.known() || !batch.known() || *found.size == *batch.size) return {};
+  if (*found.size > 0 && *batch.size % *found.size == 0) return {};
   return invalid("the batch of '" + std::string(input) + "' is " + std::to_string(*found.size) +
-                 ", expected 1 or that of 'value', " + std::to_string(*batch.size));
+                 ", expected a divisor of that of 'value', " + std::to_string(*batch.size));
 }
 
 Status check_reference(const msda::Options& options, const Type& reference, const Dim& levels,
@@ -128,7 +129,11 @@ const Operator& multi_scale_deformable_attention() {
           "out "
           "whatever its weight. Deformable DETR (Zhu et al. 2020); with reference_mode = points as in "
           "BEVFormer "
-          "(Li et al. 2022). Inputs of batch 1 other than `value` serve the whole batch. At most 32 levels.",
+          "(Li et al. 2022). An input other than `value` may have a smaller batch B' that divides B, such as "
+          "one "
+          "entry for all cameras of a car: its entry b' serves the entries b' · B / B' and following. At "
+          "most "
+          "32 levels.",
       .inputs =
           {{"value",
             "[B, S, M, D]: rows of all levels, heads, channels; an int8 value is multiplied by value_scale",
@@ -136,15 +141,15 @@ const Operator& multi_scale_deformable_attention() {
            {"spatial_shapes", "[L, 2]: height and width of each level, cells, at most 2^24", integers},
            {"level_start_index",
             "[L]: row of `value` where each level begins; one after the other without it", integers, true},
-           {"sampling", "[B or 1, Q, M, L, P, 2]: (x, y), locations or offsets", floats},
-           {"attention_weights", "[B or 1, Q, M, L, P]: weights, or logits where softmax is 1", floats},
+           {"sampling", "[B', Q, M, L, P, 2]: (x, y), locations or offsets", floats},
+           {"attention_weights", "[B', Q, M, L, P]: weights, or logits where softmax is 1", floats},
            {"reference_points",
-            "[B or 1, Q, R, 2 or 4]: R is L or 1 (levels), or a divisor of P (points); width 4 with levels "
+            "[B', Q, R, 2 or 4]: R is L or 1 (levels), or a divisor of P (points); width 4 with levels "
             "only",
             floats, true},
            {"value_scale", "[], [1], [M] or [M·D]: of int8 values", {DType::kFloat32}, true},
            {"mask",
-            "[B or 1, Q]: where it is 0 nothing is computed and the output is 0",
+            "[B', Q]: where it is 0 nothing is computed and the output is 0",
             {DType::kBool, DType::kUint8},
             true}},
       .outputs = {{"y", "[B, Q, M·D], in the type of `value`, float32 for int8", floats}},

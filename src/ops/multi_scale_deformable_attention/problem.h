@@ -56,9 +56,9 @@ struct Problem {
   }
   /// Points that one head of one query looks at.
   [[nodiscard]] std::int64_t samples() const { return level_count * points; }
-  /// The row of `input` that belongs to batch entry b: inputs of batch 1 serve all.
-  [[nodiscard]] static std::int64_t row(const ConstTensorView& input, std::int64_t b) {
-    return input.dim(0) == 1 ? 0 : b;
+  /// The row of `input` that belongs to batch entry b: one of a smaller batch serves entries in turn.
+  [[nodiscard]] std::int64_t row(const ConstTensorView& input, std::int64_t b) const {
+    return b / (batch / input.dim(0));
   }
   /// The reference that a sample of level l and point p starts from.
   [[nodiscard]] std::int64_t reference_of(std::int64_t l, std::int64_t p) const {

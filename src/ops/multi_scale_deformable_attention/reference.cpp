@@ -26,9 +26,9 @@ class Head {
       : p_(problem),
         b_(b),
         m_(m),
-        query_of_reference_(p_.reference.present() ? Problem::row(p_.reference, b) * p_.queries + q : 0),
-        first_sample_(((Problem::row(p_.sampling, b) * p_.queries + q) * p_.heads + m) * p_.samples()),
-        first_weight_(((Problem::row(p_.weights, b) * p_.queries + q) * p_.heads + m) * p_.samples()) {}
+        query_of_reference_(p_.reference.present() ? p_.row(p_.reference, b) * p_.queries + q : 0),
+        first_sample_(((p_.row(p_.sampling, b) * p_.queries + q) * p_.heads + m) * p_.samples()),
+        first_weight_(((p_.row(p_.weights, b) * p_.queries + q) * p_.heads + m) * p_.samples()) {}
 
   [[nodiscard]] std::vector<double> weights() const {
     std::vector<double> weights;

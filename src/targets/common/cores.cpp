@@ -27,4 +27,9 @@ Result<int> resolve_cores(int requested, std::vector<std::string>& notes) {
   return requested == 0 ? available : std::min(requested, available);
 }
 
+Status check_streams(int streams) {
+  if (streams >= 1) return {};
+  return make_error(ErrorCode::kUsage, "streams is " + std::to_string(streams) + "; give 1 or more");
+}
+
 }  // namespace tarmac

@@ -15,4 +15,7 @@ int available_cores();
 /// there is and a note. Errors: kUsage for a negative number.
 Result<int> resolve_cores(int requested, std::vector<std::string>& notes);
 
+/// kUsage below 1.
+Status check_streams(int streams);
+
 }  // namespace tarmac

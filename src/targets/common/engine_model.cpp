@@ -1,11 +1,19 @@
 #include "targets/common/engine_model.h"
 
 #include "graph/clone.h"
+#include "graph/memory_model.h"
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
 
 namespace tarmac {
 namespace {
+
+/// Smaller weights are not worth a place of their own.
+constexpr std::size_t kApartThresholdBytes = std::size_t{64} << 10U;
+
+bool has_whole_bytes(const Tensor& tensor) {
+  return tensor.dtype() <= DType::kBFloat16 && tensor.dtype() != DType::kString;
+}
 
 std::vector<DType> dtypes_of(const std::vector<Value*>& values) {
   std::vector<DType> dtypes;
@@ -42,7 +50,7 @@ std::string driving_name(std::string_view op_type, std::size_t index) {
   return std::string(op_type) + "_" + std::to_string(index);
 }
 
-Result<EngineModel> make_engine_model(const Model& model, DrivingForm form) {
+Result<EngineModel> make_engine_model(const Model& model, DrivingForm form, WeightForm weights) {
   Model copy = clone_model(model);  // shares the weights
   EngineModel result;
   const auto name_nodes = [&](Node& node) {
@@ -59,7 +67,20 @@ Result<EngineModel> make_engine_model(const Model& model, DrivingForm form) {
   for_each_node(*copy.graph, name_nodes);
   for (const Function& function : copy.functions) for_each_node(*function.body, name_nodes);
   TARMAC_CHECK_OK(add_kernels(copy, form, result.driving));
-  TARMAC_TRY(result.bytes, serialize_model(copy));
+  if (weights == WeightForm::kInside) {
+    TARMAC_TRY(result.bytes, serialize_model(copy));
+    return result;
+  }
+  if (weights == WeightForm::kByName) {
+    TARMAC_TRY(NamedWeights named, refer_by_name(copy, kApartThresholdBytes, has_whole_bytes));
+    result.bytes = std::move(named.program);
+    result.weights = std::move(named.tensors);
+    result.weight_names = std::move(named.names);
+    return result;
+  }
+  TARMAC_TRY(MemoryModel referring, refer_to_memory(copy, kApartThresholdBytes));
+  result.bytes = std::move(referring.program);
+  result.weights = std::move(referring.tensors);
   return result;
 }
 

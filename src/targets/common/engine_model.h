@@ -27,7 +27,10 @@ struct DrivingCall {
 };
 
 struct EngineModel {
-  std::string bytes;  ///< serialised ModelProto; weights are copied once, into here
+  std::string bytes;  ///< serialised ModelProto
+  /// Kept alive while the engine reads `bytes`, which refers to them; with kByName as long as it lives.
+  std::vector<Tensor> weights;
+  std::vector<std::string> weight_names;  ///< with kByName
   NodeLabels labels;
   NodeOrigins origins;
   /// Driving operators, in the order of their nodes.
@@ -43,7 +46,16 @@ enum class DrivingForm : std::uint8_t {
 inline constexpr const char* kPresentInputs = "tarmac_present_inputs";
 std::string driving_name(std::string_view op_type, std::size_t index);
 
-/// Errors: kResourceExhausted for models of 2 GiB and more; as prepare_driving_operators().
-Result<EngineModel> make_engine_model(const Model& model, DrivingForm form);
+/// Where an engine finds large weights.
+enum class WeightForm : std::uint8_t {
+  kInside,     ///< copied into EngineModel::bytes
+  kByAddress,  ///< where they are (graph/memory_model.h); models of 2 GiB and more need it, or the next
+  kByName,     ///< where they are, handed over apart from the model; numbers of 8 bits and more
+};
+
+/// Errors: kResourceExhausted for models of 2 GiB and more without the weights that lie elsewhere; as
+/// prepare_driving_operators().
+Result<EngineModel> make_engine_model(const Model& model, DrivingForm form,
+                                      WeightForm weights = WeightForm::kInside);
 
 }  // namespace tarmac

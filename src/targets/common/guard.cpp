@@ -59,7 +59,10 @@ std::string node_name(const std::string& message) {
 
 }  // namespace
 
-Error engine_error(ErrorCode code, const std::string& doing, const std::string& engine_message) {
+Error engine_error(ErrorCode code, std::string_view doing, const std::string& engine_message) {
+  // OpenVINO makes an exception of its own of it.
+  if (engine_message.find("std::bad_alloc") != std::string::npos)
+    return make_error(ErrorCode::kResourceExhausted, std::string(doing) + ": the engine ran out of memory");
   std::istringstream lines(engine_message);
   std::string text;
   std::size_t kept = 0;
@@ -71,7 +74,7 @@ Error engine_error(ErrorCode code, const std::string& doing, const std::string& 
   }
   if (text.size() > kMaxCharacters) text = text.substr(0, kMaxCharacters) + "…";
   if (text.empty()) text = "the engine failed without saying why";
-  return make_error(code, doing + ": " + text, node_name(engine_message));
+  return make_error(code, std::string(doing) + ": " + text, node_name(engine_message));
 }
 
 }  // namespace tarmac

@@ -29,17 +29,16 @@ Result<ModelSignature> model_signature(const Model& model) {
 
 Result<std::size_t> find_tensor(const std::vector<TensorInfo>& infos, const std::string& name,
                                 const char* what) {
-  std::string names;
   for (std::size_t i = 0; i < infos.size(); ++i) {
     if (infos[i].name == name) return i;
-    names += (i == 0 ? "" : ", ") + infos[i].name;
   }
+  std::string names;
+  for (const TensorInfo& info : infos) names += (names.empty() ? "" : ", ") + info.name;
   return make_error(ErrorCode::kNotFound, std::string("the model has no ") + what + " '" + name +
                                               "'; it has: " + (names.empty() ? "none" : names));
 }
 
 Status check_tensor(const TensorInfo& info, const Tensor& tensor) {
-  const Type found = Type::tensor(tensor.dtype(), tensor.shape());
   bool fits = !tensor.empty() && (info.type.dtype == DType::kUndefined || tensor.dtype() == info.type.dtype);
   if (fits && info.type.shape) {
     fits = info.type.shape->size() == tensor.shape().size();
@@ -49,11 +48,12 @@ Status check_tensor(const TensorInfo& info, const Tensor& tensor) {
     }
   }
   if (fits) return {};
-  return make_error(ErrorCode::kInvalidInput,
-                    "'" + info.name + "' was given " +
-                        (tensor.empty() ? "an empty tensor" : to_string(found)) + ", the model expects " +
-                        to_string(info.type),
-                    info.name);
+  return make_error(
+      ErrorCode::kInvalidInput,
+      "'" + info.name + "' was given " +
+          (tensor.empty() ? "an empty tensor" : to_string(Type::tensor(tensor.dtype(), tensor.shape()))) +
+          ", the model expects " + to_string(info.type),
+      info.name);
 }
 
 }  // namespace tarmac

@@ -1,20 +1,18 @@
 #include "targets/null/null_target.h"
 
-#include <cstring>
-#include <map>
+#include <algorithm>
 
 #include "targets/common/bound_context.h"
 #include "targets/common/cores.h"
+#include "targets/common/output_shapes.h"
 
 namespace tarmac {
 namespace {
 
-/// Sizes of named dimensions, as the bound inputs have them.
-using Symbols = std::map<std::string, std::int64_t>;
-
 class NullContext final : public BoundContext {
  public:
-  using BoundContext::BoundContext;
+  explicit NullContext(const std::shared_ptr<const ModelSignature>& model)
+      : BoundContext(model), shapes_(*model), results_(model->outputs.size()) {}
 
   Result<std::vector<NodeTime>> profile() override {
     return make_error(ErrorCode::kUsage, "target null runs no nodes, so it has no times");
@@ -26,50 +24,27 @@ class NullContext final : public BoundContext {
   Status bind_output(std::size_t /*index*/, Tensor& /*tensor*/) override { return {}; }
 
   Status execute() override {
-    TARMAC_TRY(const Symbols symbols, bound_symbols());
-    results_.clear();
-    for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
-      TARMAC_TRY(Tensor zeros, output_tensor(i).empty() ? zeros_like(signature().outputs[i], symbols)
-                                                        : Result<Tensor>(output_tensor(i)));
-      if (zeros.dtype() != DType::kString) std::memset(zeros.mutable_bytes().data(), 0, zeros.bytes().size());
-      results_.push_back(std::move(zeros));
+    TARMAC_CHECK_OK(shapes_.check_symbols(signature(), input_tensors()));
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      if (!output_tensor(i).empty()) {
+        results_[i] = output_tensor(i);
+      } else if (results_[i].empty() || !shapes_.is_shape(i, input_tensors(), results_[i].shape())) {
+        TARMAC_TRY(results_[i], make_result(signature().outputs[i], shapes_.shape(i, input_tensors())));
+      }
+      if (results_[i].dtype() == DType::kString) continue;
+      const auto bytes = results_[i].mutable_bytes();
+      std::fill(bytes.begin(), bytes.end(), std::byte{0});
     }
     return {};
   }
 
-  Result<Tensor> fetch_output(std::size_t index) override { return results_[index]; }
+  Result<const Tensor*> fetch_output(std::size_t index) override { return &results_[index]; }
 
  private:
-  Result<Symbols> bound_symbols() {
-    Symbols symbols;
-    for (std::size_t i = 0; i < signature().inputs.size(); ++i) {
-      const TensorInfo& info = signature().inputs[i];
-      for (std::size_t d = 0; info.type.shape && d < info.type.shape->size(); ++d) {
-        const std::string& symbol = (*info.type.shape)[d].symbol;
-        if (symbol.empty()) continue;
-        const std::int64_t size = input_tensor(i).shape()[d];
-        const auto [known, is_new] = symbols.emplace(symbol, size);
-        if (!is_new && known->second != size) {
-          return make_error(ErrorCode::kInvalidInput,
-                            "dimension '" + symbol + "' is " + std::to_string(known->second) +
-                                " in one input and " + std::to_string(size) + " in '" + info.name + "'",
-                            info.name);
-        }
-      }
-    }
-    return symbols;
-  }
-
-  static Result<Tensor> zeros_like(const TensorInfo& info, const Symbols& symbols) {
-    Shape shape;
+  static Result<Tensor> make_result(const TensorInfo& info, Shape shape) {
     if (!info.type.shape) {
       return make_error(ErrorCode::kUnsupported,
                         "output '" + info.name + "' has no declared rank, so its size is unknown", info.name);
-    }
-    for (const Dim& dim : *info.type.shape) {
-      const auto known = symbols.find(dim.symbol);
-      // A size that no input tells could be anything; 1 is the smallest that has elements.
-      shape.push_back(dim.known() ? *dim.size : known != symbols.end() ? known->second : 1);
     }
     if (info.type.dtype == DType::kString) {
       TARMAC_TRY(const std::int64_t count, element_count(shape));
@@ -78,7 +53,8 @@ class NullContext final : public BoundContext {
     return Tensor::allocate(info.type.dtype, std::move(shape));
   }
 
-  std::vector<Tensor> results_;
+  OutputShapes shapes_;
+  std::vector<Tensor> results_;  ///< of the latest run; used again while shapes stay
 };
 
 class NullExecutable final : public Executable {

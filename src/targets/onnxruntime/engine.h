@@ -20,7 +20,7 @@ DType from_engine(ONNXTensorElementDataType type);
 /// A value over `tensor`'s own bytes, which the caller keeps alive; strings are copied.
 Result<Ort::Value> borrow(const Tensor& tensor);
 /// Our view of the engine's memory, which it keeps alive. kUnsupported when it is not a tensor.
-Result<Tensor> view_of(Ort::Value value);
+Result<Tensor> view_of(const std::shared_ptr<Ort::Value>& value);
 
 /// What a session needs besides the model.
 struct SessionPlan {
@@ -28,7 +28,7 @@ struct SessionPlan {
       providers;  ///< ONNX Runtime's own names, present in this library, CPU last or absent
   bool cpu_only = true;
   bool allow_fallback = false;
-  int cores = 1;
+  int threads = 1;  ///< that one run may use, the caller's included
   bool engine_optimizations = true;
 };
 
@@ -38,19 +38,28 @@ Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std:
 
 class DrivingOperators;
 
-/// Throws Ort::Exception. `operators` must outlive the session. `profile_prefix` non-empty: node times go to
-/// a file of that prefix.
-Ort::Session open_session(const std::string& model, const SessionPlan& plan,
+/// Throws Ort::Exception. The session reads the model's weights as long as it lives, and calls `operators`.
+/// `profile_prefix` non-empty: node times go to a file of that prefix.
+Ort::Session open_session(const EngineModel& model, const SessionPlan& plan,
                           const DrivingOperators& operators, const std::string& profile_prefix);
+/// As open_session(), from ONNX Runtime's own file, which the session reads as long as it lives.
+Ort::Session open_ort_file(std::span<const std::byte> file, const SessionPlan& plan,
+                           const DrivingOperators& operators);
+/// Compiles once more and returns the file that open_ort_file() reads: optimised for this machine. Throws
+/// Ort::Exception. Errors: kIo.
+Result<std::string> make_ort_file(const EngineModel& model, const SessionPlan& plan,
+                                  const DrivingOperators& operators);
 
 struct Compiled {
-  EngineModel model;  ///< bytes are dropped unless `profile`
+  EngineModel model;                  ///< bytes are dropped unless `profile` or `saveable`
+  std::shared_ptr<const void> owner;  ///< of the file of open_ort_file()
   SessionPlan plan;
   std::shared_ptr<const DrivingOperators> operators;  ///< before the session, which calls them
   std::shared_ptr<Ort::Session> session;
   std::shared_ptr<const ModelSignature> signature;
   std::vector<std::string> notes;
   bool profile = false;
+  bool saveable = false;
 };
 
 std::unique_ptr<Executable> make_executable(Compiled compiled);

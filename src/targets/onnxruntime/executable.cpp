@@ -3,7 +3,9 @@
 #include <optional>
 
 #include "targets/common/guard.h"
+#include "targets/common/output_shapes.h"
 #include "targets/onnxruntime/engine.h"
+#include "targets/onnxruntime/engine_form.h"
 
 namespace tarmac::onnxruntime {
 namespace {
@@ -32,13 +34,19 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// Results whose shapes follow from the inputs' are written where the run before left them; others get new
+/// memory from ONNX Runtime in each run.
 class OrtContext final : public BoundContext {
  public:
   explicit OrtContext(std::shared_ptr<const Compiled> compiled)
-      : BoundContext(compiled->signature),
-        compiled_(std::move(compiled)),
-        values_(signature().inputs.size()) {
-    for (std::size_t i = 0; i < signature().inputs.size(); ++i) values_[i] = Ort::Value(nullptr);
+      : BoundContext(compiled->signature), compiled_(std::move(compiled)), shapes_(signature()) {
+    const auto& [inputs, outputs] = signature();
+    for (const TensorInfo& input : inputs) input_names_.push_back(input.name.c_str());
+    for (const TensorInfo& output : outputs) output_names_.push_back(output.name.c_str());
+    for (std::size_t i = 0; i < inputs.size(); ++i) values_.emplace_back(nullptr);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      results_.push_back({std::make_shared<Ort::Value>(nullptr), {}});
+    written_.resize(outputs.size());
   }
 
   /// Opens a session of its own when profiling: ONNX Runtime profiles whole sessions, once.
@@ -46,23 +54,8 @@ class OrtContext final : public BoundContext {
     session_ = compiled_->session;
     if (compiled_->profile) {
       TARMAC_TRY(profile_folder_, TemporaryFolder::create());
-      session_ = std::make_shared<Ort::Session>(open_session(
-          compiled_->model.bytes, compiled_->plan, *compiled_->operators, profile_folder_->prefix()));
-    }
-    binding_.emplace(*session_);
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      if (values_[i]) binding_->BindInput(signature().inputs[i].name.c_str(), values_[i]);
-    }
-    // All of them and in this order: GetOutputValues() gives them in the order in which they were first
-    // bound.
-    for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
-      const char* const name = signature().outputs[i].name.c_str();
-      if (output_tensor(i).empty()) {
-        binding_->BindOutput(name, memory_);
-        continue;
-      }
-      TARMAC_TRY(const Ort::Value value, borrow(output_tensor(i)));
-      binding_->BindOutput(name, value);
+      session_ = std::make_shared<Ort::Session>(
+          open_session(compiled_->model, compiled_->plan, *compiled_->operators, profile_folder_->prefix()));
     }
     return {};
   }
@@ -87,15 +80,15 @@ class OrtContext final : public BoundContext {
   Status bind_input(std::size_t index, Tensor& tensor) override {
     return guarded(ErrorCode::kInternal, "ONNX Runtime refused a tensor", [&]() -> Status {
       TARMAC_TRY(values_[index], borrow(tensor));
-      binding_->BindInput(signature().inputs[index].name.c_str(), values_[index]);
       return {};
     });
   }
 
   Status bind_output(std::size_t index, Tensor& tensor) override {
     return guarded(ErrorCode::kInternal, "ONNX Runtime refused memory for a result", [&]() -> Status {
-      TARMAC_TRY(const Ort::Value value, borrow(tensor));
-      binding_->BindOutput(signature().outputs[index].name.c_str(), value);
+      TARMAC_TRY(Ort::Value value, borrow(tensor));
+      results_[index].drop();
+      *results_[index].owner = std::move(value);
       return {};
     });
   }
@@ -106,39 +99,88 @@ class OrtContext final : public BoundContext {
         times_.reset();
         TARMAC_CHECK_OK(prepare());
       }
-      results_.clear();
-      fetched_.clear();
-      // A binding keeps the last result's memory and shape; each run gets new memory unless the caller gave
-      // some.
-      for (std::size_t i = 0; i < signature().outputs.size(); ++i) {
-        if (output_tensor(i).empty()) binding_->BindOutput(signature().outputs[i].name.c_str(), memory_);
-      }
-      session_->Run(Ort::RunOptions{nullptr}, *binding_);
-      results_ = binding_->GetOutputValues();
-      fetched_.assign(results_.size(), {});
+      run_options_.UnsetTerminate();
+      drop_results();
+      for (std::size_t i = 0; i < results_.size(); ++i) written_[i] = results_[i].value();
+      Ort::ThrowOnError(Ort::GetApi().Run(*session_, run_options_, input_names_.data(),
+                                          reinterpret_cast<const OrtValue* const*>(values_.data()),
+                                          values_.size(), output_names_.data(), output_names_.size(),
+                                          written_.data()));
+      for (std::size_t i = 0; i < results_.size(); ++i) results_[i].take(written_[i]);
       return {};
     });
   }
 
-  Result<Tensor> fetch_output(std::size_t index) override {
-    if (!output_tensor(index).empty()) return output_tensor(index);
-    return guarded(ErrorCode::kInternal, "ONNX Runtime could not hand out a result", [&]() -> Result<Tensor> {
-      if (fetched_[index].empty()) {
-        TARMAC_TRY(fetched_[index], view_of(std::move(results_[index])));
-      }
-      return fetched_[index];
+  void stop() override {
+    (void)guarded(ErrorCode::kInternal, "ONNX Runtime could not stop a run", [&]() -> Status {
+      run_options_.SetTerminate();
+      return {};
     });
   }
 
+  Result<const Tensor*> fetch_output(std::size_t index) override {
+    return guarded(ErrorCode::kInternal, "ONNX Runtime could not hand out a result",
+                   [&]() -> Result<const Tensor*> {
+                     Tensor& view = results_[index].view;
+                     if (view.empty()) {
+                       TARMAC_TRY(view, view_of(results_[index].owner));
+                     }
+                     return &view;
+                   });
+  }
+
  private:
+  /// Memory of a result, the caller's or the engine's; the latter lives as long as a view of it.
+  struct Memory {
+    std::shared_ptr<Ort::Value> owner;
+    Tensor view;  ///< made on demand
+
+    [[nodiscard]] OrtValue* value() const { return *owner; }
+    void drop() {
+      view = {};
+      if (owner.use_count() == 1) {
+        *owner = Ort::Value(nullptr);  // keeps the block that counts owners
+      } else {
+        owner = std::make_shared<Ort::Value>(nullptr);
+      }
+    }
+    void take(OrtValue* made) {
+      if (made != value()) *owner = Ort::Value(made);
+    }
+  };
+
+  /// All results of the latest run but those that this one writes again in place.
+  void drop_results() {
+    const bool same_inputs = std::exchange(run_version_, shapes_version()) == shapes_version();
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      if (output_tensor(i).empty() && !(same_inputs && is_as_declared(i))) results_[i].drop();
+    }
+  }
+
+  /// Whether the latest run gave the shape that the model's types say; they may be wrong.
+  bool is_as_declared(std::size_t index) {
+    Memory& result = results_[index];
+    if (!shapes_.known(index) || result.value() == nullptr || !result.owner->IsTensor()) return false;
+    if (result.view.empty()) {
+      auto view = view_of(result.owner);
+      if (!view) return false;
+      result.view = *std::move(view);
+    }
+    return result.view.dtype() != DType::kString &&
+           shapes_.is_shape(index, input_tensors(), result.view.shape());
+  }
+
   std::shared_ptr<const Compiled> compiled_;  // its operators outlive the session
   std::shared_ptr<Ort::Session> session_;
   std::unique_ptr<TemporaryFolder> profile_folder_;
-  Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
-  std::vector<Ort::Value> values_;  // what the binding points at
-  std::optional<Ort::IoBinding> binding_;
-  std::vector<Ort::Value> results_;
-  std::vector<Tensor> fetched_;  // views made of results_ on demand
+  Ort::RunOptions run_options_;
+  OutputShapes shapes_;
+  std::vector<const char*> input_names_;
+  std::vector<const char*> output_names_;
+  std::vector<Ort::Value> values_;  // over the inputs
+  std::vector<Memory> results_;
+  std::vector<OrtValue*> written_;  // what a run is given of results_, and gives back
+  std::uint64_t run_version_ = 0;   // shapes_version() of the latest run
   std::optional<std::vector<NodeTime>> times_;
 };
 
@@ -161,6 +203,23 @@ class OrtExecutable final : public Executable {
                      auto context = std::make_unique<OrtContext>(compiled_);
                      TARMAC_CHECK_OK(context->prepare());
                      return std::unique_ptr<Context>(std::move(context));
+                   });
+  }
+
+  [[nodiscard]] Result<std::string> save_engine() const override {
+    if (!compiled_->saveable) {
+      return make_error(ErrorCode::kUnsupported,
+                        "ONNX Runtime writes its form of a model only for one that "
+                        "was compiled with CompileOptions::saveable");
+    }
+    if (!compiled_->plan.cpu_only) {
+      return make_error(ErrorCode::kUnsupported, "ONNX Runtime's form of a model is for its CPU provider");
+    }
+    return guarded(ErrorCode::kUnsupported, "ONNX Runtime cannot write its form of the model",
+                   [&]() -> Result<std::string> {
+                     TARMAC_TRY(std::string file,
+                                make_ort_file(compiled_->model, compiled_->plan, *compiled_->operators));
+                     return pack_engine(std::move(file), compiled_->model.driving);
                    });
   }
 

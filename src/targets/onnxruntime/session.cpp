@@ -1,7 +1,14 @@
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "targets/common/cores.h"
 #include "targets/onnxruntime/operators.h"
@@ -62,7 +69,12 @@ void append_provider(Ort::SessionOptions& options, const std::string& provider) 
 }  // namespace
 
 Ort::Env& environment() {
-  static auto* const kEnvironment = new Ort::Env(ORT_LOGGING_LEVEL_WARNING, "tarmac", forward_log, nullptr);
+  static auto* const kEnvironment = [] {
+    // From 1.29 on the official library keeps a device ID and a queue of events in the user's cache folder
+    // and sends them over the network, unless this is set before it begins; its API comes too late.
+    setenv("ORT_DISABLE_TELEMETRY", "1", /*overwrite=*/0);
+    return new Ort::Env(ORT_LOGGING_LEVEL_WARNING, "tarmac", forward_log, nullptr);
+  }();
   return *kEnvironment;
 }
 
@@ -70,7 +82,11 @@ Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std:
   SessionPlan plan;
   plan.allow_fallback = options.allow_fallback;
   plan.engine_optimizations = options.engine_optimizations;
-  TARMAC_TRY(plan.cores, resolve_cores(options.cores, notes));
+  TARMAC_TRY(const int cores, resolve_cores(options.cores, notes));
+  TARMAC_CHECK_OK(check_streams(options.streams));
+  // Callers work too, each as one of the threads that ONNX Runtime counts, and share those of its pool: so
+  // many together make `cores`. With 1 there is no pool.
+  plan.threads = std::max(1, cores - options.streams + 1);
   const std::vector<std::string> available = Ort::GetAvailableProviders();
   const auto asked = options.providers.empty() ? std::vector<std::string>{"CPU"} : options.providers;
   for (const std::string& name : asked) {
@@ -97,10 +113,11 @@ Result<SessionPlan> plan_session(const CompileOptions& options, std::vector<std:
   return plan;
 }
 
-Ort::Session open_session(const std::string& model, const SessionPlan& plan,
-                          const DrivingOperators& operators, const std::string& profile_prefix) {
+namespace {
+
+Ort::SessionOptions session_options(const SessionPlan& plan, const DrivingOperators& operators) {
   Ort::SessionOptions options;
-  options.SetIntraOpNumThreads(plan.cores);
+  options.SetIntraOpNumThreads(plan.threads);
   options.SetInterOpNumThreads(1);
   options.SetExecutionMode(ORT_SEQUENTIAL);
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
@@ -121,8 +138,74 @@ Ort::Session open_session(const std::string& model, const SessionPlan& plan,
   }
   for (const auto& provider : plan.providers) append_provider(options, provider);
   operators.add_to(options);
+  return options;
+}
+
+Ort::Session open_with(const EngineModel& model, Ort::SessionOptions& options) {
+  std::vector<Ort::Value> weights;
+  for (const Tensor& tensor : model.weights) {
+    auto value = borrow(tensor);
+    if (!value) throw Ort::Exception(value.error().str(), ORT_INVALID_ARGUMENT);
+    weights.push_back(*std::move(value));
+  }
+  if (!weights.empty()) options.AddExternalInitializers(model.weight_names, weights);
+  Ort::Session session(environment(), model.bytes.data(), model.bytes.size(), options);
+  // Kernels have their own layouts of most weights by now.
+  for (const Tensor& tensor : model.weights) release_pages(tensor.bytes());
+  return session;
+}
+
+/// A file without a name, in memory.
+class MemoryFile {
+ public:
+  static Result<std::unique_ptr<MemoryFile>> create() {
+    const int descriptor = memfd_create("tarmac-engine", MFD_CLOEXEC);
+    if (descriptor < 0) {
+      return make_error(ErrorCode::kIo, std::string("cannot make a file in memory: ") + std::strerror(errno));
+    }
+    return std::make_unique<MemoryFile>(descriptor);
+  }
+  explicit MemoryFile(int descriptor) : descriptor_(descriptor) {}
+  ~MemoryFile() { close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  [[nodiscard]] std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+Ort::Session open_session(const EngineModel& model, const SessionPlan& plan,
+                          const DrivingOperators& operators, const std::string& profile_prefix) {
+  Ort::SessionOptions options = session_options(plan, operators);
   if (!profile_prefix.empty()) options.EnableProfiling(profile_prefix.c_str());
-  return Ort::Session(environment(), model.data(), model.size(), options);
+  return open_with(model, options);
+}
+
+Ort::Session open_ort_file(std::span<const std::byte> file, const SessionPlan& plan,
+                           const DrivingOperators& operators) {
+  Ort::SessionOptions options = session_options(plan, operators);
+  options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);  // it was optimised before it was written
+  options.AddConfigEntry("session.load_model_format", "ORT");
+  options.AddConfigEntry("session.use_ort_model_bytes_directly", "1");
+  options.AddConfigEntry("session.use_ort_model_bytes_for_initializers", "1");
+  Ort::Session session(environment(), file.data(), file.size(), options);
+  release_pages(file);
+  return session;
+}
+
+Result<std::string> make_ort_file(const EngineModel& model, const SessionPlan& plan,
+                                  const DrivingOperators& operators) {
+  TARMAC_TRY(const auto file, MemoryFile::create());
+  Ort::SessionOptions options = session_options(plan, operators);
+  options.SetOptimizedModelFilePath(file->path().c_str());
+  options.AddConfigEntry("session.save_model_format", "ORT");
+  options.SetLogSeverityLevel(ORT_LOGGING_LEVEL_ERROR);  // it warns that the file is for this machine alone
+  (void)open_with(model, options);
+  TARMAC_TRY(const auto mapped, MappedFile::open(file->path()));
+  return std::string(reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size());
 }
 
 }  // namespace tarmac::onnxruntime

@@ -1,6 +1,7 @@
 #include "targets/common/guard.h"
 #include "targets/common/node_check.h"
 #include "targets/onnxruntime/engine.h"
+#include "targets/onnxruntime/engine_form.h"
 #include "targets/onnxruntime/fusion.h"
 #include "targets/onnxruntime/known_issues.h"
 #include "targets/onnxruntime/onnxruntime_target.h"
@@ -56,22 +57,51 @@ class OrtTarget final : public Target {
     return build(model, options);
   }
 
+  Result<std::unique_ptr<Executable>> load_engine(std::span<const std::byte> engine,
+                                                  std::shared_ptr<const void> owner,
+                                                  const std::vector<TensorInfo>& inputs,
+                                                  const std::vector<TensorInfo>& outputs,
+                                                  const CompileOptions& options) override {
+    TARMAC_CHECK_OK(library_fits());
+    if (options.profile) {
+      return make_error(ErrorCode::kUnsupported,
+                        "node times were asked for, and ONNX Runtime's compiled form has its own nodes");
+    }
+    if (!options.engine_optimizations) {
+      return make_error(ErrorCode::kUnsupported, "the engine inside the plan was optimised");
+    }
+    Compiled compiled;
+    compiled.owner = std::move(owner);
+    compiled.signature = std::make_shared<const ModelSignature>(ModelSignature{inputs, outputs});
+    TARMAC_TRY(compiled.plan, plan_session(options, compiled.notes));
+    TARMAC_TRY(const EngineForm form, unpack_engine(engine));
+    TARMAC_TRY(compiled.operators, DrivingOperators::create(form.calls, compiled.plan.threads));
+    TARMAC_CHECK_OK(guarded(ErrorCode::kInvalidModel, "ONNX Runtime cannot load the engine", [&]() -> Status {
+      compiled.session =
+          std::make_shared<Ort::Session>(open_ort_file(form.ort_file, compiled.plan, *compiled.operators));
+      return {};
+    }));
+    return make_executable(std::move(compiled));
+  }
+
  private:
   static Result<std::unique_ptr<Executable>> build(const Model& model, const CompileOptions& options) {
     TARMAC_CHECK_OK(library_fits());
     Compiled compiled;
     compiled.profile = options.profile;
+    compiled.saveable = options.saveable;
     TARMAC_TRY(auto signature, model_signature(model));
     compiled.signature = std::make_shared<const ModelSignature>(std::move(signature));
     return guarded(ErrorCode::kUnsupported, "ONNX Runtime cannot compile the model",
                    [&]() -> Result<std::unique_ptr<Executable>> {
                      TARMAC_TRY(compiled.plan, plan_session(options, compiled.notes));
-                     TARMAC_TRY(compiled.model, make_engine_model(model, DrivingForm::kByNode));
+                     TARMAC_TRY(compiled.model,
+                                make_engine_model(model, DrivingForm::kByNode, WeightForm::kByName));
                      TARMAC_TRY(compiled.operators,
-                                DrivingOperators::create(compiled.model.driving, compiled.plan.cores));
+                                DrivingOperators::create(compiled.model.driving, compiled.plan.threads));
                      compiled.session = std::make_shared<Ort::Session>(
-                         open_session(compiled.model.bytes, compiled.plan, *compiled.operators, {}));
-                     if (!options.profile) compiled.model.bytes = {};
+                         open_session(compiled.model, compiled.plan, *compiled.operators, {}));
+                     if (!options.profile && !compiled.saveable) compiled.model.bytes = {};
                      return make_executable(std::move(compiled));
                    });
   }

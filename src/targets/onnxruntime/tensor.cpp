@@ -49,21 +49,22 @@ Result<Ort::Value> borrow(const Tensor& tensor) {
   const auto bytes = tensor.bytes();
   // The API has no read-only values; kernels do not write to inputs.
   void* data = bytes.empty() ? &nothing : const_cast<std::byte*>(bytes.data());
-  const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
-  return Ort::Value::CreateTensor(memory, data, bytes.size(), shape.data(), shape.size(), type);
+  static const auto* const kMemory =
+      new Ort::MemoryInfo(Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault));
+  return Ort::Value::CreateTensor(*kMemory, data, bytes.size(), shape.data(), shape.size(), type);
 }
 
-Result<Tensor> view_of(Ort::Value value) {
-  if (!value.HasValue() || !value.IsTensor()) {
+Result<Tensor> view_of(const std::shared_ptr<Ort::Value>& value) {
+  if (!*value || !value->HasValue() || !value->IsTensor()) {
     return make_error(ErrorCode::kUnsupported,
                       "the result is not a tensor (a sequence, map or absent optional)");
   }
-  const auto info = value.GetTensorTypeAndShapeInfo();
+  const auto info = value->GetTensorTypeAndShapeInfo();
   const DType dtype = from_engine(info.GetElementType());
   Shape shape = info.GetShape();
   if (dtype == DType::kString) {
     std::vector<std::string> strings(info.GetElementCount());
-    for (std::size_t i = 0; i < strings.size(); ++i) strings[i] = value.GetStringTensorElement(i);
+    for (std::size_t i = 0; i < strings.size(); ++i) strings[i] = value->GetStringTensorElement(i);
     return Tensor::of_strings(std::move(shape), std::move(strings));
   }
   if (dtype == DType::kUndefined) {
@@ -71,10 +72,9 @@ Result<Tensor> view_of(Ort::Value value) {
                                                    std::to_string(info.GetElementType()) +
                                                    ", which its API cannot carry");
   }
-  const auto owner = std::make_shared<Ort::Value>(std::move(value));
   TARMAC_TRY(const std::size_t size, size_bytes(dtype, shape));
-  const auto* data = static_cast<const std::byte*>(owner->GetTensorRawData());
-  return Tensor::view(dtype, std::move(shape), {data, size}, owner);
+  const auto* data = static_cast<const std::byte*>(value->GetTensorRawData());
+  return Tensor::view(dtype, std::move(shape), {data, size}, value);
 }
 
 }  // namespace tarmac::onnxruntime

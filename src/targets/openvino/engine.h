@@ -16,8 +16,8 @@ Result<ov::element::Type> to_engine(DType dtype);
 /// kUndefined for types that ONNX lacks.
 DType from_engine(const ov::element::Type& type);
 
-/// A tensor over `tensor`'s own bytes; the caller keeps them alive.
-Result<ov::Tensor> borrow(const Tensor& tensor);
+/// A tensor over `tensor`'s own bytes; the caller keeps them alive. `shape` is working memory.
+Result<ov::Tensor> borrow(const Tensor& tensor, ov::Shape& shape);
 /// Our view of the engine's memory.
 Result<Tensor> view_of(const ov::Tensor& tensor);
 

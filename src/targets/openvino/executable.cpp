@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <sstream>
+
 #include "targets/common/guard.h"
 #include "targets/openvino/engine.h"
 
@@ -69,7 +72,10 @@ Status match_all_ports(Compiled& compiled) {
 class OpenvinoContext final : public BoundContext {
  public:
   OpenvinoContext(std::shared_ptr<const Compiled> compiled, ov::InferRequest request)
-      : BoundContext(compiled->signature), compiled_(std::move(compiled)), request_(std::move(request)) {}
+      : BoundContext(compiled->signature),
+        compiled_(std::move(compiled)),
+        request_(std::move(request)),
+        results_(signature().outputs.size()) {}
 
   Result<std::vector<NodeTime>> profile() override {
     if (!compiled_->profile) {
@@ -87,7 +93,7 @@ class OpenvinoContext final : public BoundContext {
     const std::size_t port = compiled_->input_ports[index];
     if (port == kAbsent) return {};
     return guarded(ErrorCode::kInternal, "OpenVINO refused a tensor", [&]() -> Status {
-      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
+      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor, shape_));
       request_.set_input_tensor(port, borrowed);
       return {};
     });
@@ -95,7 +101,7 @@ class OpenvinoContext final : public BoundContext {
 
   Status bind_output(std::size_t index, Tensor& tensor) override {
     return guarded(ErrorCode::kInternal, "OpenVINO refused memory for a result", [&]() -> Status {
-      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor));
+      TARMAC_TRY(const ov::Tensor borrowed, borrow(tensor, shape_));
       request_.set_output_tensor(compiled_->output_ports[index], borrowed);
       return {};
     });
@@ -108,15 +114,39 @@ class OpenvinoContext final : public BoundContext {
     });
   }
 
-  Result<Tensor> fetch_output(std::size_t index) override {
-    if (!output_tensor(index).empty()) return output_tensor(index);
+  void stop() override {
+    (void)guarded(ErrorCode::kInternal, "OpenVINO could not stop a run", [&]() -> Status {
+      request_.cancel();
+      return {};
+    });
+  }
+
+  /// A request keeps its memory from run to run while shapes stay, so the view of it can stay too.
+  Result<const Tensor*> fetch_output(std::size_t index) override {
     return guarded(ErrorCode::kInternal, "OpenVINO could not hand out a result",
-                   [&] { return view_of(request_.get_output_tensor(compiled_->output_ports[index])); });
+                   [&]() -> Result<const Tensor*> {
+                     const ov::Tensor made = request_.get_output_tensor(compiled_->output_ports[index]);
+                     Tensor& known = results_[index];
+                     if (!shows(known, made)) {
+                       TARMAC_TRY(known, view_of(made));
+                     }
+                     return &known;
+                   });
   }
 
  private:
+  static bool shows(const Tensor& view, const ov::Tensor& tensor) {
+    if (view.empty() || view.dtype() == DType::kString || tensor.get_size() == 0) return false;
+    const ov::Shape& sizes = tensor.get_shape();
+    return tensor.data() == view.bytes().data() && from_engine(tensor.get_element_type()) == view.dtype() &&
+           std::equal(sizes.begin(), sizes.end(), view.shape().begin(), view.shape().end(),
+                      [](std::size_t a, std::int64_t b) { return a == static_cast<std::size_t>(b); });
+  }
+
   std::shared_ptr<const Compiled> compiled_;
   ov::InferRequest request_;
+  ov::Shape shape_;              ///< of the tensor that is being bound
+  std::vector<Tensor> results_;  ///< views of the request's memory, once they were asked for
 };
 
 class OpenvinoExecutable final : public Executable {
@@ -131,6 +161,16 @@ class OpenvinoExecutable final : public Executable {
     return compiled_->signature->outputs;
   }
   [[nodiscard]] const std::vector<std::string>& notes() const override { return compiled_->notes; }
+
+  [[nodiscard]] Result<std::string> save_engine() const override {
+    return guarded(ErrorCode::kUnsupported, "OpenVINO cannot write its compiled form",
+                   [&]() -> Result<std::string> {
+                     std::ostringstream out;
+                     auto model = compiled_->model;  // a handle; export_model() is not const
+                     model.export_model(out);
+                     return std::move(out).str();
+                   });
+  }
 
   Result<std::unique_ptr<Context>> create_context() override {
     return guarded(ErrorCode::kInternal, "OpenVINO could not make a context",

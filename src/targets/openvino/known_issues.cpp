@@ -84,9 +84,12 @@ bool keeps_aspect_ratio(const IssueQuery& query) {
   return query.text("keep_aspect_ratio_policy", "stretch") != "stretch";
 }
 
+/// The input has as many axes as there are repeats; either number may be the one that is known.
 bool repeats_at_run_time(const IssueQuery& query) {
-  const auto shape = query.input_shape(1);
-  const bool few_axes = shape && shape->size() == 1 && (*shape)[0] < 4;
+  const auto& tiled = query.node.input(0)->type.shape;
+  const auto repeats = query.input_shape(1);
+  const bool few_axes =
+      (tiled && tiled->size() < 4) || (repeats && repeats->size() == 1 && (*repeats)[0] < 4);
   return !few_axes && !query.constant(1);
 }
 

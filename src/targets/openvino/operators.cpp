@@ -1,6 +1,7 @@
 #include "targets/openvino/operators.h"
 
 #include <array>
+#include <bit>
 #include <openvino/frontend/onnx/extension/conversion.hpp>
 #include <openvino/op/op.hpp>
 
@@ -37,6 +38,8 @@ class DrivingNodeOp final : public ov::op::Op {
  public:
   OPENVINO_OP("DrivingOperator", "tarmac")
 
+  /// For an engine that is loaded: visit_attributes() follows.
+  DrivingNodeOp() = default;
   DrivingNodeOp(const ov::OutputVector& inputs, DrivingOperatorPtr kernel)
       : Op(inputs), kernel_(std::move(kernel)) {
     constructor_validate_and_infer_types();
@@ -60,9 +63,23 @@ class DrivingNodeOp final : public ov::op::Op {
     return std::make_shared<DrivingNodeOp>(inputs, kernel_);
   }
 
+  /// Tells them when an engine is saved, and makes the kernel of what it is told when one is loaded.
   bool visit_attributes(ov::AttributeVisitor& visitor) override {
-    std::string name = kernel_->op().name;
+    std::string name = kernel_ ? kernel_->op().name : "";
     visitor.on_attribute("operator", name);
+    const ops::Operator* const op = ops::find_operator(ops::kDomain, name);
+    if (op == nullptr) fail(make_error(ErrorCode::kInvalidModel, "there is no operator '" + name + "'"));
+    auto present = static_cast<std::int64_t>(kernel_ ? kernel_->present() : 0);
+    visitor.on_attribute(kPresentInputs, present);
+    ops::Attributes attributes = kernel_ ? kernel_->attributes() : ops::Attributes();
+    for (const ops::AttributeSpec& spec : op->attributes) {
+      ops::AttributeValue& value = attributes.try_emplace(spec.name, spec.value).first->second;
+      std::visit([&](auto& held) { visit(visitor, spec.name, held); }, value);
+    }
+    if (kernel_) return true;
+    auto kernel = DrivingOperator::create(*op, std::move(attributes), static_cast<std::uint64_t>(present));
+    if (!kernel) fail(kernel.error());
+    kernel_ = *std::move(kernel);
     return true;
   }
 
@@ -92,6 +109,25 @@ class DrivingNodeOp final : public ov::op::Op {
   }
 
  private:
+  template <typename T>
+  static void visit(ov::AttributeVisitor& visitor, const char* name, T& value) {
+    visitor.on_attribute(name, value);
+  }
+  // Written as numbers, floats lose digits; their bits do not.
+  static void visit(ov::AttributeVisitor& visitor, const char* name, float& value) {
+    std::vector<float> values{value};
+    visit(visitor, name, values);
+    if (!values.empty()) value = values.front();
+  }
+  static void visit(ov::AttributeVisitor& visitor, const char* name, std::vector<float>& values) {
+    std::vector<std::int64_t> bits;
+    for (const float value : values) bits.push_back(std::bit_cast<std::int32_t>(value));
+    visitor.on_attribute(name, bits);
+    values.clear();
+    for (const std::int64_t one : bits)
+      values.push_back(std::bit_cast<float>(static_cast<std::int32_t>(one)));
+  }
+
   void set_shapes(ov::TensorVector& outputs, const ov::TensorVector& inputs) const {
     std::vector<Type> types;
     for (const ov::Tensor& input : inputs)
@@ -137,6 +173,7 @@ ov::OutputVector convert(const ov::frontend::NodeContext& node, const ops::Opera
 }  // namespace
 
 void add_driving_operators(ov::Core& core) {
+  core.add_extension<DrivingNodeOp>();  // for engines that are loaded
   for (const ops::Operator* op : ops::all_operators()) {
     core.add_extension(std::make_shared<ov::frontend::onnx::ConversionExtension>(
         op->name, ops::kDomain, [op](const ov::frontend::NodeContext& node) { return convert(node, *op); }));

@@ -30,7 +30,7 @@ ov::AnyMap engine_options(const CompileOptions& options, int cores) {
   return {
       ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
       ov::inference_num_threads(cores),
-      ov::num_streams(1),
+      ov::num_streams(options.streams),
       ov::hint::enable_cpu_pinning(false),              // the caller decides where its process runs
       ov::hint::enable_hyper_threading(true),           // the core budget alone limits the threads
       ov::hint::inference_precision(ov::element::f32),  // the plugin's own choice can be bfloat16
@@ -62,6 +62,24 @@ void note_types(const Model& model, std::vector<std::string>& notes) {
     }
   }
 }
+
+void note_streams(const ov::CompiledModel& model, int asked, std::vector<std::string>& notes) {
+  const int made = model.get_property(ov::num_streams).num;
+  if (made == asked) return;
+  notes.push_back("asked for " + std::to_string(asked) + " streams, OpenVINO made " + std::to_string(made));
+}
+
+/// Memory for a tensor that lies elsewhere and is read only.
+struct Borrowed {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+
+  void* allocate(std::size_t /*size*/, std::size_t /*alignment*/) {
+    return const_cast<std::byte*>(bytes.data());
+  }
+  void deallocate(void* /*memory*/, std::size_t /*size*/, std::size_t /*alignment*/) noexcept {}
+  [[nodiscard]] bool is_equal(const Borrowed& other) const { return bytes.data() == other.bytes.data(); }
+};
 
 class OpenvinoTarget final : public Target {
  public:
@@ -109,6 +127,28 @@ class OpenvinoTarget final : public Target {
     return build(model, options);
   }
 
+  Result<std::unique_ptr<Executable>> load_engine(std::span<const std::byte> engine,
+                                                  std::shared_ptr<const void> owner,
+                                                  const std::vector<TensorInfo>& inputs,
+                                                  const std::vector<TensorInfo>& outputs,
+                                                  const CompileOptions& options) override {
+    if (options.profile) {
+      return make_error(ErrorCode::kUnsupported,
+                        "node times were asked for, and OpenVINO's compiled form has no ONNX node names");
+    }
+    Compiled compiled;
+    compiled.signature = std::make_shared<const ModelSignature>(ModelSignature{inputs, outputs});
+    TARMAC_TRY(const int cores, resolve_cores(options.cores, compiled.notes));
+    TARMAC_CHECK_OK(guarded(ErrorCode::kInvalidModel, "OpenVINO cannot load the engine", [&]() -> Status {
+      // The engine's weights go on lying there.
+      const ov::Tensor blob(ov::element::u8, {engine.size()}, ov::Allocator(Borrowed{engine, owner}));
+      compiled.model = core().import_model(blob, kDevice, engine_options(options, cores));
+      note_streams(compiled.model, options.streams, compiled.notes);
+      return {};
+    }));
+    return make_executable(std::move(compiled));
+  }
+
  private:
   static Result<std::unique_ptr<Executable>> build(const Model& model, const CompileOptions& options) {
     if (!options.providers.empty()) {
@@ -120,15 +160,20 @@ class OpenvinoTarget final : public Target {
     TARMAC_TRY(auto signature, model_signature(model));
     compiled.signature = std::make_shared<const ModelSignature>(std::move(signature));
     TARMAC_TRY(const int cores, resolve_cores(options.cores, compiled.notes));
-    TARMAC_TRY(EngineModel engine_model, make_engine_model(model, DrivingForm::kByOperator));
+    TARMAC_CHECK_OK(check_streams(options.streams));
+    TARMAC_TRY(EngineModel engine_model,
+               make_engine_model(model, DrivingForm::kByOperator, WeightForm::kByAddress));
     compiled.labels = std::move(engine_model.labels);
     TARMAC_CHECK_OK(guarded(ErrorCode::kUnsupported, "OpenVINO cannot compile the model", [&]() -> Status {
       auto network = core().read_model(engine_model.bytes, ov::Tensor());
-      engine_model.bytes = {};  // before the plugin makes its own copy of the weights
+      // Before the plugin makes its own copy of the weights.
+      engine_model.bytes = {};
+      engine_model.weights = {};
       compiled.model = core().compile_model(network, kDevice, engine_options(options, cores));
       return {};
     }));
     note_types(model, compiled.notes);
+    note_streams(compiled.model, options.streams, compiled.notes);
     if (!options.engine_optimizations) {
       compiled.notes.push_back("OpenVINO has no switch for its graph rewriting; it stays on");
     }

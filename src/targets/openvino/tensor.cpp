@@ -49,9 +49,9 @@ DType from_engine(const ov::element::Type& type) {
   return DType::kUndefined;
 }
 
-Result<ov::Tensor> borrow(const Tensor& tensor) {
+Result<ov::Tensor> borrow(const Tensor& tensor, ov::Shape& shape) {
   TARMAC_TRY(const ov::element::Type type, to_engine(tensor.dtype()));
-  const ov::Shape shape(tensor.shape().begin(), tensor.shape().end());
+  shape.assign(tensor.shape().begin(), tensor.shape().end());
   if (tensor.count() == 0) return ov::Tensor(type, shape);  // OpenVINO takes no null pointer
   // The API has no read-only tensors; the CPU plugin does not write to inputs.
   void* data = tensor.dtype() == DType::kString

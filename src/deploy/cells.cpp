@@ -12,10 +12,21 @@ namespace tarmac {
 namespace {
 
 constexpr int kHistogramBins = 40;
-constexpr int kProfiledRuns = 20;
+/// Runs whose nodes are timed: as many as fit into the time given, but from this few to this many.
+constexpr int kFewestProfiledRuns = 3;
+constexpr int kMostProfiledRuns = 20;
+
+/// Models that take a second a run would otherwise spend more time on warming up than on what is measured.
+MeasureOptions measure_options(double seconds) {
+  MeasureOptions options;
+  options.warmup_iterations = 2;
+  options.duration_s = seconds;
+  return options;
+}
 
 /// Mean time of each node over a few runs; a separate compilation, because recording slows the engine down.
-Status time_nodes(Cell& cell, const std::map<std::string, Tensor>& sample, Progress& progress) {
+Status time_nodes(Cell& cell, const std::map<std::string, Tensor>& sample, double seconds,
+                  Progress& progress) {
   CompileOptions options = compile_options(*cell.spec);
   options.profile = true;
   TARMAC_TRY(const auto executable, cell.target->compile(cell.variant->model, options, progress));
@@ -23,7 +34,13 @@ Status time_nodes(Cell& cell, const std::map<std::string, Tensor>& sample, Progr
   TARMAC_CHECK_OK(bind_inputs(*context, sample));
   TARMAC_CHECK_OK(context->run());  // the first run prepares kernels
   std::map<std::string, report::NodeTime> sums;
-  for (int run = 0; run < kProfiledRuns; ++run) {
+  int runs = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto used = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  for (; runs < kFewestProfiledRuns || (runs < kMostProfiledRuns && used() < seconds); ++runs) {
+    if (progress.cancelled()) return make_error(ErrorCode::kCancelled, "the measurement was interrupted");
     TARMAC_CHECK_OK(context->run());
     TARMAC_TRY(const auto times, context->profile());
     for (const NodeTime& time : times) {
@@ -34,7 +51,7 @@ Status time_nodes(Cell& cell, const std::map<std::string, Tensor>& sample, Progr
     }
   }
   for (auto& [name, sum] : sums) {
-    sum.time_ns /= kProfiledRuns;
+    sum.time_ns /= runs;
     cell.result.node_times.push_back(std::move(sum));
   }
   std::stable_sort(cell.result.node_times.begin(), cell.result.node_times.end(),
@@ -54,9 +71,7 @@ Status time_throughput(Cell& cell, const std::map<std::string, Tensor>& sample, 
     TARMAC_CHECK_OK(bind_inputs(*contexts.back(), sample));
     pointers.push_back(contexts.back().get());
   }
-  MeasureOptions options;
-  options.duration_s = seconds;
-  TARMAC_TRY(const Throughput measured, measure_throughput(pointers, options, progress));
+  TARMAC_TRY(const Throughput measured, measure_throughput(pointers, measure_options(seconds), progress));
   cell.result.throughput = report::ThroughputResult{measured.runs_per_second(), 1, streams};
   return {};
 }
@@ -151,17 +166,18 @@ Status time_cells(std::vector<Cell>& cells, const std::map<std::string, Tensor>&
     TARMAC_CHECK_OK(bind_inputs(*cell.context, sample));
     contexts.push_back(cell.context.get());
   }
-  MeasureOptions options;
-  options.duration_s = seconds;
-  TARMAC_TRY(const auto samples, measure_interleaved(contexts, options, progress));
+  const double part = seconds / 3;  // of throughput, and of the times of nodes
+  progress.start("time (ms)", static_cast<std::uint64_t>((seconds + part) * 1000) * cells.size());
+  TARMAC_TRY(const auto samples, measure_interleaved(contexts, measure_options(seconds), progress));
   for (std::size_t i = 0; i < cells.size(); ++i) {
     TARMAC_TRY(cells[i].result.latency, summarize_latency(samples[i]));
     TARMAC_TRY(cells[i].result.histogram, make_histogram(samples[i], kHistogramBins));
   }
   for (Cell& cell : cells) {
-    TARMAC_CHECK_OK(time_throughput(cell, sample, seconds / 3, progress));
-    TARMAC_CHECK_OK(time_nodes(cell, sample, progress));
+    TARMAC_CHECK_OK(time_throughput(cell, sample, part, progress));
+    TARMAC_CHECK_OK(time_nodes(cell, sample, part, progress));
   }
+  progress.finish();
   return {};
 }
 

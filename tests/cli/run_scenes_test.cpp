@@ -179,6 +179,15 @@ TEST(RunScenes, SayWhatTheyMiss) {
       error({"--draw", "--output-dir", scene.path("out"), "--input", "images=" + scene.path("drive.npz")}),
       HasSubstr("give --data FILE.npz instead of --input"));
   EXPECT_THAT(error({"--data", scene.path("deploy.yaml")}), HasSubstr("expected an .npz"));
+  const std::string plan = scene.path("detector.plan");
+  const ProgramResult compiled =
+      run_tarmac({"compile", scene.path("detector.onnx"), "--contract", scene.path("deploy.yaml"), "--target",
+                  "onnxruntime", "-o", plan});
+  ASSERT_EQ(compiled.exit_status, 0) << compiled.err;
+  const ProgramResult without =
+      run_tarmac({"run", plan, "--json", "--draw", "--output-dir", scene.path("out")});
+  EXPECT_EQ(without.exit_status, 2);
+  EXPECT_THAT(without.out, HasSubstr("add --data FILE.npz"));
   const ScenesScene blind("");
   const ProgramResult result = blind.run({"--draw", "--output-dir", blind.path("out")});
   EXPECT_EQ(result.exit_status, 2);

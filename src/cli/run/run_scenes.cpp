@@ -38,10 +38,15 @@ Status check_request(const RunArgs& args, const Meaning& meaning) {
   return {};
 }
 
-/// The contract's data, or what --data names; with labels where there are some.
-Result<Dataset> open_data(const RunArgs& args, const Contract& contract) {
+/// The contract's data, or what --data names; with labels where there are some. A plan moves without its
+/// data.
+Result<Dataset> open_data(const RunArgs& args, const Contract& contract, const Session& session) {
   DataSource source;
   if (args.data.empty()) {
+    if (session.plan() != nullptr) {
+      return make_error(ErrorCode::kUsage, "a plan does not carry its data; add --data FILE.npz", {},
+                        args.model);
+    }
     if (!contract.evaluation_data) {
       return make_error(ErrorCode::kUsage, "the contract names no evaluation data; add --data FILE.npz", {},
                         contract.file.string());
@@ -224,7 +229,7 @@ Result<std::vector<StateSpec>> state_of_scenes(const RunArgs& args) {
 Status run_scenes(const RunArgs& args, Meaning meaning, Session& session, Run& run) {
   TARMAC_CHECK_OK(check_request(args, meaning));
   if (args.min_score) meaning.detection.min_score = *args.min_score;
-  TARMAC_TRY(const Dataset data, open_data(args, *meaning.contract));
+  TARMAC_TRY(const Dataset data, open_data(args, *meaning.contract, session));
   if (data.size() == 0) return make_error(ErrorCode::kInvalidInput, "found no samples", {}, args.data);
   Pass pass(args, meaning, data, session);
   TARMAC_CHECK_OK(pass.run(run.progress));

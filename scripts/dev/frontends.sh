@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # ./dev frontend, ./dev test frontends: the environments of the converters, one each because their requirements contradict each other.
 
-FRONTENDS=(torch tensorflow paddle tflite)
+FRONTENDS=(torch tensorflow paddle tflite tensorrt)
 
 frontend_env() { # NAME
   echo "$CACHE/frontend-$1-$(cat "$ROOT/python/frontends/$1.txt" "$ROOT/scripts/dev/cuda_stand_ins.sh" | short_hash).env"
@@ -58,7 +58,8 @@ test_frontends() { # [NAME…] [-- PYTEST OPTION…]
   [[ ${1:-} != -- ]] || shift
   ((${#names[@]})) || names=("${FRONTENDS[@]}")
   [[ -n ${TARMAC_PROGRAM:-} ]] || "$ROOT/dev" build release tarmac || die "the release build failed"
-  export TARMAC_PROGRAM=${TARMAC_PROGRAM:-$ROOT/build/release/bin/tarmac} TARMAC_CACHE=$CACHE
+  TARMAC_CASES=$CACHE/onnx-cases-$(pinned case onnx)
+  export TARMAC_PROGRAM=${TARMAC_PROGRAM:-$ROOT/build/release/bin/tarmac} TARMAC_CACHE=$CACHE TARMAC_CASES
   mkdir -p "$ROOT/build"
   for name in "${names[@]}"; do
     # A process of its own: inside a condition this shell would ignore a failing step.
@@ -68,6 +69,7 @@ test_frontends() { # [NAME…] [-- PYTEST OPTION…]
       continue
     fi
     [[ $name != tensorflow ]] || with_cache_lock tensorflow_data
+    [[ $name != tensorrt ]] || with_cache_lock conformance_cases # its parser is asked about each
     [[ $name != tflite ]] || with_cache_lock demo_data # INT8 is judged on the traffic light pictures
     mapfile -t tests < <(find "$ROOT/python/tests/frontends" -name "test_${name}_*.py" | sort)
     if ((${#tests[@]} == 0)); then

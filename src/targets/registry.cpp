@@ -1,6 +1,7 @@
 #include "targets/common/missing_target.h"
 #include "targets/null/null_target.h"
 #include "targets/target.h"
+#include "targets/tensorrt/tensorrt_target.h"
 #ifdef TARMAC_HAS_OPENVINO
 #include "targets/openvino/openvino_target.h"
 #endif
@@ -28,10 +29,6 @@ Target& onnxruntime_target() {
 
 Target& cuda_target() {
   static MissingTarget target("cuda", "not built into this version");
-  return target;
-}
-Target& tensorrt_target() {
-  static MissingTarget target("tensorrt", "not built into this version");
   return target;
 }
 

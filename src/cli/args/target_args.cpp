@@ -48,15 +48,18 @@ std::vector<std::string> target_names() {
   return names;
 }
 
-Result<Target*> open_target(const std::string& name) {
+Result<Target*> named_target(const std::string& name) {
   auto target = find_target(name);
-  if (!target) {
-    Error error = std::move(target).error();
-    error.message += did_you_mean(name, target_names());
-    return error;
-  }
-  TARMAC_CHECK_OK((*target)->available());
-  return *target;
+  if (target) return *target;
+  Error error = std::move(target).error();
+  error.message += did_you_mean(name, target_names());
+  return error;
+}
+
+Result<Target*> open_target(const std::string& name) {
+  TARMAC_TRY(Target* const target, named_target(name));
+  TARMAC_CHECK_OK(target->available());
+  return target;
 }
 
 }  // namespace tarmac::cli

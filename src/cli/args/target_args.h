@@ -31,7 +31,11 @@ struct TargetArgs {
 /// "openvino, onnxruntime, …"
 std::vector<std::string> target_names();
 
-/// A target that exists and whose library is here. Errors: kUsage (suggests the nearest name), kUnavailable.
+/// A target that exists; whether its library is here is another matter. Errors: kUsage (suggests the nearest
+/// name).
+Result<Target*> named_target(const std::string& name);
+
+/// A target whose library is here. Errors: named_target()'s, kUnavailable.
 Result<Target*> open_target(const std::string& name);
 
 }  // namespace tarmac::cli

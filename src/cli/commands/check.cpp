@@ -62,8 +62,7 @@ const NodeVerdict* first_problem(const std::vector<NodeVerdict>& verdicts, bool 
 Status check(const CheckArgs& args, Run& run) {
   std::vector<Target*> targets;
   for (const std::string& name : args.target.names) {
-    TARMAC_TRY(Target* const target, open_target(name));
-    targets.push_back(target);
+    TARMAC_TRY(targets.emplace_back(), named_target(name));
   }
   TARMAC_TRY(const Model model, load_onnx_model(args.model));
   Status status;
@@ -74,9 +73,10 @@ Status check(const CheckArgs& args, Run& run) {
     std::map<Verdict, std::size_t> counts;
     for (const NodeVerdict& verdict : verdicts) ++counts[verdict.verdict];
     const NodeVerdict* const problem = first_problem(verdicts, args.target.allow_fallback);
-    run.output.line("{} ({}): {}; {} nodes supported, {} fallback, {} refused", target->name(),
-                    target->version(), problem == nullptr ? "runs" : "does not run",
-                    counts[Verdict::kSupported], counts[Verdict::kFallback], counts[Verdict::kRefused]);
+    const std::string version = target->version().empty() ? "" : " (" + target->version() + ")";
+    run.output.line("{}{}: {}; {} nodes supported, {} fallback, {} refused", target->name(), version,
+                    problem == nullptr ? "runs" : "does not run", counts[Verdict::kSupported],
+                    counts[Verdict::kFallback], counts[Verdict::kRefused]);
     print_problems(run.output, groups);
     list.push_back({{"target", target->name()},
                     {"engine_version", target->version()},
@@ -104,7 +104,8 @@ void add_check(Commands& commands) {
       commands.add("check", "Say for every node whether a target runs it, why not, and what to do",
                    {"tarmac check model.onnx --target openvino",
                     "tarmac check model.onnx --target openvino,onnxruntime --json",
-                    "tarmac check model.onnx --target onnxruntime --providers CUDA,CPU --allow-fallback"},
+                    "tarmac check model.onnx --target onnxruntime --providers CUDA,CPU --allow-fallback",
+                    "tarmac check model.onnx --target tensorrt"},
                    [args](Run& run) { return check(*args, run); });
   command.add_option("model", args->model, "ONNX file")->type_name("MODEL")->required();
   args->target.add_several(command)->required();

@@ -17,26 +17,14 @@ DType dtype_of_value(const Value* value) {
   return value->type.is_tensor() ? value->type.dtype : DType::kUndefined;
 }
 
-std::int64_t version_of(const std::map<std::string, std::int64_t>& opsets, const std::string& domain) {
-  const auto found = opsets.find(domain);
-  return found == opsets.end() ? 0 : found->second;
-}
-
 /// Calls `visit(node, opset of its domain)` for every node, function bodies with their own operator sets.
 void visit_nodes(const Model& model, const std::function<void(const Node&, std::int64_t)>& visit) {
-  for_each_node(*model.graph, [&](const Node& node) { visit(node, version_of(model.opsets, node.domain)); });
+  for_each_node(*model.graph, [&](const Node& node) { visit(node, opset_of(model.opsets, node.domain)); });
   for (const Function& function : model.functions) {
     if (is_driving_body(function)) continue;
     for_each_node(*function.body,
-                  [&](const Node& node) { visit(node, version_of(function.opsets, node.domain)); });
+                  [&](const Node& node) { visit(node, opset_of(function.opsets, node.domain)); });
   }
-}
-
-const KnownIssue* find(std::span<const KnownIssue> issues, const Node& node, std::int64_t opset) {
-  for (const KnownIssue& issue : issues) {
-    if (node.is(issue.op_type, issue.domain) && issue.applies({node, opset})) return &issue;
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -70,8 +58,16 @@ bool resize_aligns_fractional_size(const IssueQuery& query) {
   return false;
 }
 
-const KnownIssue* find_issue(std::span<const KnownIssue> issues, const Model& model, const Node& node) {
-  return find(issues, node, version_of(model.opsets, node.domain));
+const KnownIssue* find_issue(std::span<const KnownIssue> issues, const IssueQuery& query) {
+  const auto found = std::find_if(issues.begin(), issues.end(), [&](const KnownIssue& issue) {
+    return query.node.is(issue.op_type, issue.domain) && issue.applies(query);
+  });
+  return found == issues.end() ? nullptr : &*found;
+}
+
+std::int64_t opset_of(const std::map<std::string, std::int64_t>& opsets, const std::string& domain) {
+  const auto found = opsets.find(domain);
+  return found == opsets.end() ? 0 : found->second;
 }
 
 Status refuse_known_issues(std::span<const KnownIssue> issues, const Model& model,
@@ -88,7 +84,7 @@ Status refuse_known_issues(std::span<const KnownIssue> issues, const Model& mode
   Status status;
   visit_nodes(typed, [&](const Node& node, std::int64_t opset) {
     if (!status) return;
-    if (const KnownIssue* issue = find(issues, node, opset)) {
+    if (const KnownIssue* issue = find_issue(issues, {node, opset})) {
       status = make_error(
           ErrorCode::kUnsupported,
           engine + " computes " + node.op_type + " wrongly here: " + issue->reason + ". " + issue->remedy,

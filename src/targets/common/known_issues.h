@@ -2,6 +2,7 @@
 // refuse what a rule names, so that a misreading never reaches a user as a result.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,7 +45,10 @@ struct KnownIssue {
 bool resize_aligns_fractional_size(const IssueQuery& query);
 
 /// The first rule that applies; null when none does.
-const KnownIssue* find_issue(std::span<const KnownIssue> issues, const Model& model, const Node& node);
+const KnownIssue* find_issue(std::span<const KnownIssue> issues, const IssueQuery& query);
+
+/// The version of a domain's operator set; 0 where there is none.
+std::int64_t opset_of(const std::map<std::string, std::int64_t>& opsets, const std::string& domain);
 
 /// kUnsupported for the first node of the model (nested graphs and functions included) that a rule names.
 Status refuse_known_issues(std::span<const KnownIssue> issues, const Model& model, const std::string& engine);

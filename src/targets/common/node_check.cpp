@@ -30,12 +30,12 @@ class Checker {
       : model_(model), check_(check), cache_(cache), progress_(progress) {}
 
   Result<std::vector<NodeVerdict>> run() {
-    const Status whole = check_.compile(model_);
+    const Status whole = check_.compile ? check_.compile(model_) : Status();
     progress_.start("check nodes", node_count(model_));
-    TARMAC_CHECK_OK(visit(*model_.graph, whole, true));
+    TARMAC_CHECK_OK(visit(*model_.graph, whole, model_.opsets, true));
     // Bodies of functions have no types of their own: they are judged with their calls.
     for (const Function& function : model_.functions) {
-      if (!is_driving_body(function)) TARMAC_CHECK_OK(visit(*function.body, {}, false));
+      if (!is_driving_body(function)) TARMAC_CHECK_OK(visit(*function.body, {}, function.opsets, false));
     }
     progress_.finish();
     if (!whole && refused_ == 0) blame(whole.error());
@@ -44,18 +44,20 @@ class Checker {
 
  private:
   /// Nodes in order, each one's nested graphs after it; an inner refusal refuses the node around it.
-  Status visit(const Graph& graph, const Status& whole, bool typed) {
+  Status visit(const Graph& graph, const Status& whole, const std::map<std::string, std::int64_t>& opsets,
+               bool typed) {
     for (const auto& node : graph.nodes()) {
       if (progress_.cancelled()) return make_error(ErrorCode::kCancelled, "the check was interrupted");
       const std::size_t place = verdicts_.size();
       verdicts_.emplace_back();
       Status inner;
       node->for_each_subgraph([&](const Graph& nested) {
-        if (inner) inner = visit(nested, whole, typed);
+        if (inner) inner = visit(nested, whole, opsets, typed);
       });
       TARMAC_CHECK_OK(inner);
       progress_.advance();
-      verdicts_[place] = judge(*node, whole, typed, first_refused(place + 1));
+      verdicts_[place] =
+          judge({*node, opset_of(opsets, node->domain)}, whole, typed, first_refused(place + 1));
       refused_ += verdicts_[place].verdict == Verdict::kRefused ? 1 : 0;
     }
     return {};
@@ -68,16 +70,24 @@ class Checker {
     return found == verdicts_.end() ? nullptr : &*found;
   }
 
-  NodeVerdict judge(const Node& node, const Status& whole, bool typed, const NodeVerdict* refused_inside) {
+  NodeVerdict judge(const IssueQuery& query, const Status& whole, bool typed,
+                    const NodeVerdict* refused_inside) {
+    const Node& node = query.node;
     NodeVerdict verdict{node.label(), node.op_type, node.domain, Verdict::kSupported, {}, {}};
     if (refused_inside != nullptr) {
       refuse(verdict, "its nested graph holds the refused node '" + refused_inside->node + "'",
              refused_inside->remedy);
       return verdict;
     }
-    if (const KnownIssue* issue = find_issue(check_.issues, model_, node)) {
+    if (const KnownIssue* issue = find_issue(check_.issues, query)) {
       refuse(verdict, std::string("computed wrongly: ") + issue->reason, issue->remedy);
       return verdict;
+    }
+    if (check_.refuse) {
+      if (auto refusal = check_.refuse(model_, query)) {
+        refuse(verdict, std::move(refusal->reason), std::move(refusal->remedy));
+        return verdict;
+      }
     }
     if (!typed || !can_stand_alone(node)) return verdict;
     if (whole) {

@@ -1,5 +1,5 @@
 // check() for every engine: the engine itself is asked, for the whole model first and, where that fails, node
-// by node.
+// by node; or the tables of an engine that is not here.
 #pragma once
 
 #include <functional>
@@ -12,10 +12,19 @@
 
 namespace tarmac {
 
+/// Why an engine does not take a node.
+struct Refusal {
+  std::string reason;
+  std::string remedy;
+};
+
 /// What one target brings to the check.
 struct NodeCheck {
   std::span<const KnownIssue> issues;
-  /// Compiles with the caller's options, known issues aside.
+  /// By the target's tables, for nodes whose nested graphs are taken; `model` has its types inferred. May be
+  /// empty.
+  std::function<std::optional<Refusal>(const Model& model, const IssueQuery& node)> refuse;
+  /// Compiles with the caller's options, known issues aside; empty where the engine is not asked.
   std::function<Status(const Model&)> compile;
   /// Compiles for the first provider or device alone; empty when there is only one.
   std::function<Status(const Model&)> compile_preferred;

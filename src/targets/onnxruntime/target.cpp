@@ -40,7 +40,9 @@ class OrtTarget final : public Target {
         return executable ? Status{} : Status(executable.error());
       };
     };
-    NodeCheck check{known_issues(), compile_with(options), {}, {}};
+    NodeCheck check;
+    check.issues = known_issues();
+    check.compile = compile_with(options);
     for (const auto& provider : options.providers) check.configuration += provider + " ";
     if (options.providers.size() > 1 && options.allow_fallback) {
       CompileOptions first = options;

@@ -104,11 +104,13 @@ class OpenvinoTarget final : public Target {
   Result<std::vector<NodeVerdict>> check(const Model& model, const CompileOptions& options,
                                          Progress& progress) override {
     TARMAC_CHECK_OK(available());
-    const auto compile = [&](const Model& part) -> Status {
+    NodeCheck check;
+    check.issues = known_issues();
+    check.compile = [&](const Model& part) -> Status {
       auto executable = build(part, options);
       return executable ? Status{} : Status(executable.error());
     };
-    return check_nodes(model, {known_issues(), compile, {}, {}}, probes_, progress);
+    return check_nodes(model, check, probes_, progress);
   }
 
   /// Reading says what OpenVINO lacks; its plugin runs all that it reads, natively or by a reference.

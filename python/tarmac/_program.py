@@ -14,11 +14,13 @@ NOT_FOUND = "the program 'tarmac' is not here; build it with ./dev build, put it
 
 
 class ProgramError(Exception):
-    """The program refused. `code` is its exit code: 2 usage, 3 unsupported, 4 bad input, 5 differs, 1 bug."""
+    """The program refused. `code` is its exit code: 2 usage, 3 unsupported, 4 bad input, 5 differs, 1 bug. `answer` is
+    what it printed nevertheless."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, answer: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.answer = answer or {}
 
 
 def find_program() -> Path:
@@ -60,5 +62,5 @@ def run_program(command: str, arguments: Sequence[str | Path]) -> dict[str, Any]
         parts = [error.get("context", ""), error.get("message", "no reason given")]
         message = ": ".join(part for part in parts if part)
         node = f" (node '{error['node']}')" if error.get("node") else ""
-        raise ProgramError(done.returncode, f"tarmac {command}: {message}{node}")
+        raise ProgramError(done.returncode, f"tarmac {command}: {message}{node}", answer)
     return answer

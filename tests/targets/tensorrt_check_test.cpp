@@ -62,7 +62,7 @@ TEST(TensorRtCheck, NamesTypesThatTensorRtLacks) {
   expect_refused(verdicts.at("a"), "'x' is uint32");
   expect_refused(verdicts.at("s"), "does not have it");
   expect_refused(verdicts.at("t"), "is no tensor");
-  expect_refused(verdicts.at("c"), "uint8 at the inputs and outputs");
+  expect_refused(verdicts.at("c"), "it reads uint8");
 }
 
 TEST(TensorRtCheck, AxesMustBeKnown) {

@@ -33,6 +33,11 @@ PADDLE = Frontend(
     "paddle", ("paddle", "paddle2onnx"), "paddlepaddle paddle2onnx 'onnx<1.18' packaging"
 )
 TO_TFLITE = Frontend("tflite", ("onnx2tf", "tensorflow"), "onnx2tf==1.29.24 tensorflow==2.19.*")
+TO_TENSORRT = Frontend(
+    "tensorrt",
+    ("tensorrt_rtx_bindings|tensorrt_rtx|tensorrt",),
+    "tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ COMMANDS = {
     "frozen_graph": Row("frozen_graph", TENSORFLOW, "a frozen TensorFlow graph (.pb)"),
     "tflite": Row("tflite", LITE, "a TensorFlow-Lite model, float or quantised"),
     "paddle": Row("paddle", PADDLE, "a PaddlePaddle model: a saved program, or a layer in Python"),
+    "to-tensorrt": Row(
+        "to_tensorrt", TO_TENSORRT, "an ONNX file as an engine of TensorRT or TensorRT-RTX"
+    ),
     "to-tflite": Row(
         "to_tflite", TO_TFLITE, "the other way: an ONNX file as a TensorFlow-Lite model"
     ),
@@ -60,6 +68,7 @@ EXAMPLES = """examples:
   python -m tarmac.export torch models.py:detector --input image:float32:batch,3,416,416 -o detector.onnx
   python -m tarmac.export saved_model export/ -o model.onnx --json
   python -m tarmac.export to-tflite model.onnx -o model.tflite --int8 --data samples.npz
+  python -m tarmac.export to-tensorrt model.onnx -o model.engine --profile image:1x3x96x96,4x3x96x96,8x3x96x96
 
 exit codes: 0 done, 1 our bug, 2 wrong usage, 3 unsupported or missing, 4 bad input, 5 the result differs from its source"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,6 +41,16 @@ def check_output(output: Path) -> None:
         raise ExportError(
             BAD_INPUT, f"the folder {output.parent} cannot be written to", "choose another"
         )
+
+
+def place(written: Path, output: Path) -> None:
+    """Copies to `output` at once or not at all: under another name first, since temporary folders may be on another disk."""
+    staged = output.parent / f".{output.name}.{os.getpid()}"
+    try:
+        shutil.copyfile(written, staged)
+        os.replace(staged, output)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

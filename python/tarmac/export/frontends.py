@@ -31,7 +31,7 @@ runpy.run_module("tarmac.export", run_name="__main__")
 
 @dataclass(frozen=True)
 class Frontend:
-    """An environment: its name, the packages that converters import, and what pip installs for them."""
+    """An environment: its name, the packages that converters import ("a|b": either), and what pip installs for them."""
 
     name: str
     imports: tuple[str, ...]
@@ -40,7 +40,11 @@ class Frontend:
     def missing(self) -> list[str]:
         """The packages that this Python lacks."""
         wanted = ("numpy", *self.imports)
-        return [package for package in wanted if importlib.util.find_spec(package) is None]
+        return [
+            packages.replace("|", " or ")
+            for packages in wanted
+            if all(importlib.util.find_spec(one) is None for one in packages.split("|"))
+        ]
 
     def python(self) -> Path:
         """The environment's interpreter, whether it is there or not."""

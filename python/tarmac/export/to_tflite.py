@@ -4,8 +4,6 @@ LiteRT with the ONNX model."""
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -14,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tarmac._program import ProgramError, run_program
+from tarmac._program import ProgramError
 from tarmac.export._tflite_inputs import (
     Sample,
     fix_shapes,
@@ -24,7 +22,7 @@ from tarmac.export._tflite_inputs import (
     tflite_order,
 )
 from tarmac.export._worker import WorkerFailure, run_worker
-from tarmac.export.arguments import check_output, share
+from tarmac.export.arguments import check_output, place, share
 from tarmac.export.onnx_run import run_onnx
 from tarmac.export.report import compare, worst
 from tarmac.export.source import (
@@ -198,7 +196,7 @@ def export(
                 max_error=limit,
                 notes=tuple([*notes, *facts["notes"]]),
             )
-            _place(written, output)
+            place(written, output)
             return report
     except ProgramError as failure:
         raise ExportError(failure.code, str(failure)) from None
@@ -352,16 +350,6 @@ def _judge(errors: Sequence[TfliteError], limit: float, mode: str) -> None:
             f"nothing could be compared of output {', '.join(empty)}",
             "give real samples with --data",
         )
-
-
-def _place(written: Path, output: Path) -> None:
-    """Next to its place under another name first: the temporary folder may be on another disk."""
-    staged = output.parent / f".{output.name}.{os.getpid()}"
-    try:
-        shutil.copyfile(written, staged)
-        os.replace(staged, output)
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def _tensorflow_version() -> str:

@@ -14,7 +14,9 @@ from typing import Any
 def load() -> Any:
     """The bindings. The runtime's library must be loaded before the parser's."""
     spec = find_spec("tensorrt_rtx_libs")
-    assert spec is not None and spec.submodule_search_locations, "tensorrt-rtx-cu13-libs is not installed"
+    assert spec is not None and spec.submodule_search_locations, (
+        "tensorrt-rtx-cu13-libs is not installed"
+    )
     folder = Path(next(iter(spec.submodule_search_locations)))
     for name in ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"):
         ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)

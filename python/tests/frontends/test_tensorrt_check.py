@@ -8,7 +8,6 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from tensorrt_support import parse
 
 PROGRAM = os.environ["TARMAC_PROGRAM"]
@@ -26,7 +25,10 @@ def cases() -> list[Path]:
 def check(model: Path) -> tuple[bool, str]:
     """Whether Tarmac would have TensorRT take the model, and the first reason why not."""
     done = subprocess.run(
-        [PROGRAM, "check", str(model), "--target", "tensorrt", "--json"], capture_output=True, text=True, check=False
+        [PROGRAM, "check", str(model), "--target", "tensorrt", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode in (0, 3), done.stderr
     (target,) = json.loads(done.stdout)["targets"]
@@ -48,7 +50,9 @@ def test_predictions_agree_with_the_parser() -> None:
     for model, (taken, reason) in zip(models, predicted, strict=True):
         real = parse(model)
         if real.ok != taken:
-            differing[model.parent.name] = f"parser: {real.error[:200] or 'takes it'} | check: {reason or 'takes it'}"
+            differing[model.parent.name] = (
+                f"parser: {real.error[:200] or 'takes it'} | check: {reason or 'takes it'}"
+            )
     agreement = 1 - len(differing) / len(models)
     print(f"{agreement:.2%} of {len(models)} cases agree")
     listed = exempted()

@@ -51,9 +51,7 @@ bool has_narrow_values(const IssueQuery& query) {
 
 bool reads_uint8(const IssueQuery& query) { return query.input_dtype(0) == DType::kUint8; }
 
-bool reads_8_bits(const IssueQuery& query) {
-  return query.input_dtype(0) == DType::kInt8 || query.input_dtype(0) == DType::kUint8;
-}
+bool reads_int8(const IssueQuery& query) { return query.input_dtype(0) == DType::kInt8; }
 
 /// Between other nodes; at the model's inputs and outputs the type is there.
 bool casts_inside_to_uint8(const IssueQuery& query) {
@@ -169,7 +167,6 @@ constexpr const char* kUnused = "leave the other outputs out, or compute them by
 constexpr const char* kResize = "use a mode that TensorRT has, or resize outside of the network";
 
 constexpr KnownIssue kLimits[] = {
-    {"Add", "", reads_uint8, kUint8, kCastFirst},
     {"Attention", "", has_further_outputs, kFirstOutput, "join keys and values outside of the node"},
     {"Attention", "", is_softcapped, "TensorRT's attention has no softcap", "keep it decomposed"},
     {"Attention", "", has_softmax_precision, "TensorRT's attention has no softmax_precision",
@@ -185,34 +182,25 @@ constexpr KnownIssue kLimits[] = {
     {"CastLike", "", casts_inside_to_uint8, kUint8, "cast to int32 instead"},
     {"Celu", "", is_celu_of_halves, "the parser fails at Celu of float16 and bfloat16",
      "write it as Max(0, x) + Min(0, a (exp(x / a) - 1))"},
-    {"Clip", "", reads_8_bits, "TensorRT does not clip 8-bit integers", kCastFirst},
+    {"Clip", "", reads_int8, "TensorRT does not clip int8", kCastFirst},
     {"DequantizeLinear", "", reads_uint8, "TensorRT has no uint8 Q/DQ", "quantise to signed int8"},
     {"DequantizeLinear", "", has_odd_count_of_nibbles, "TensorRT packs 4-bit elements in pairs",
      "keep tensors of an odd number of elements in 8 bits"},
     {"DequantizeLinear", "", has_zero_point, "TensorRT quantises symmetrically: zero points must be 0",
      "quantise for it: tarmac quantize --activations symmetric"},
-    {"Div", "", reads_uint8, kUint8, kCastFirst},
     {"Dropout", "", computes<2>, "its training_mode comes from the graph", "export the model for inference"},
-    {"Greater", "", reads_uint8, kUint8, kCastFirst},
-    {"GreaterOrEqual", "", reads_uint8, kUint8, kCastFirst},
     {"GridSample", "", samples_volumes, "TensorRT samples pictures (4 axes) only",
      "sample plane by plane, or keep it on another target"},
     {"LayerNormalization", "", has_further_outputs, kFirstOutput, kUnused},
-    {"Less", "", reads_uint8, kUint8, kCastFirst},
-    {"LessOrEqual", "", reads_uint8, kUint8, kCastFirst},
     {"LpPool", "", has_other_norm, "TensorRT's parser has L1 and L2 pooling only",
      "write it by Pow and Conv"},
     {"LpPool", "", dilates, "TensorRT's pooling has no dilations", "pool by slices, or by a convolution"},
     {"MatMul", "", is_vector_by_matrices, "the parser fails at a vector times a batch of matrices",
      "give the vector an axis before it (Unsqueeze), and take it out after"},
-    {"Max", "", reads_uint8, kUint8, kCastFirst},
     {"MaxPool", "", dilates, "TensorRT's pooling has no dilations", "pool by slices"},
     {"MaxPool", "", has_further_outputs, "TensorRT's pooling gives no indices", kUnused},
-    {"MaxPool", "", reads_uint8, kUint8, kCastFirst},
-    {"Min", "", reads_uint8, kUint8, kCastFirst},
     {"Mod", "", is_integer_mod_of_others, "TensorRT's Mod without fmod is of int32 and int64 only",
      "use fmod=1 where the signs agree, or cast"},
-    {"Mul", "", reads_uint8, kUint8, kCastFirst},
     {"OneHot", "", computes<1>, "its depth comes from the graph", kFold},
     {"QuantizeLinear", "", has_output_dtype_of_float, "output_dtype names a float type", "leave it out"},
     {"QuantizeLinear", "", has_zero_point, "TensorRT quantises symmetrically: zero points must be 0",
@@ -252,7 +240,6 @@ constexpr KnownIssue kLimits[] = {
      "use ScatterElements with reduction=add, or write it with other operators"},
     {"Split", "", splits_beyond_the_end, "its last parts would be empty", "give the sizes of the parts"},
     {"Squeeze", "", computes<1>, kAxes, kFold},
-    {"Sub", "", reads_uint8, kUint8, kCastFirst},
     {"TensorScatter", "", has_cache_of_other_rank, "TensorRT's cache has 4 axes", "add axes of 1"},
     {"TensorScatter", "", is_circular, "TensorRT's cache is not circular", "write it with ScatterND"},
     {"TopK", "", sorts_not, "TensorRT's TopK is sorted", "set sorted=1"},

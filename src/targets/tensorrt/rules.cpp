@@ -170,6 +170,10 @@ constexpr std::string_view kOperators[] = {
 /// Plugins that TensorRT's own library brings and TensorRT-RTX's does not. [table], [parser]
 constexpr std::string_view kPluginOperators[] = {"DeformConv", "NonZero", "RoiAlign"};
 
+/// What reads uint8; to all others it is a type of the model's inputs and outputs only. [parser]
+constexpr std::string_view kReadUint8[] = {
+    "Cast", "CastLike", "DequantizeLinear", "Equal", "Identity", "QuantizeLinear", "Shape", "Size"};
+
 constexpr const char* kRewrite =
     "write it with operators that TensorRT has (tarmac optimize does for many), or keep it on another target";
 
@@ -214,6 +218,10 @@ std::optional<Refusal> find_type(const Value* value, DType dtype) {
 std::optional<Refusal> find_types(const IssueQuery& query) {
   for (std::size_t i = 0; i < query.node.inputs().size(); ++i) {
     if (auto found = find_type(query.node.input(i), query.input_dtype(i))) return found;
+  }
+  if (query.input_dtype(0) == DType::kUint8 && !contains(kReadUint8, query.node.op_type)) {
+    return Refusal{"it reads uint8, which TensorRT has at the inputs and outputs of a model only",
+                   "cast to float32 or int32 before it"};
   }
   for (std::size_t i = 0; i < query.node.outputs().size(); ++i) {
     if (auto found = find_type(query.node.output(i), query.output_dtype(i))) return found;

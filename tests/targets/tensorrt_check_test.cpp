@@ -37,9 +37,9 @@ TEST(TensorRtCheck, NeedsNoTensorRt) {
   EXPECT_EQ(verdicts.at("y").verdict, Verdict::kSupported);
 }
 
-TEST(TensorRtCheck, SaysThatEnginesAreNotBuiltYet) {
+TEST(TensorRtCheck, SaysThatEnginesAreNotRunYet) {
   Target& target = *expect_ok(find_target("tensorrt"));
-  expect_error(target.available(), ErrorCode::kUnavailable, "neither builds nor runs");
+  expect_error(target.available(), ErrorCode::kUnavailable, "does not run them");
   const Model model = expect_ok(model_from_text(R"(<ir_version: 8, opset_import: ["" : 17]>
       g (float[3] x) => (float[3] y) { y = Relu(x) })"));
   expect_error(target.compile(model, {}, no_progress()), ErrorCode::kUnavailable, "tarmac check");

@@ -27,10 +27,10 @@ class TensorRtTarget final : public Target {
 
  private:
   static Error not_built() {
-    return make_error(
-        ErrorCode::kUnavailable,
-        "target tensorrt checks models (tarmac check --target tensorrt), but this version neither "
-        "builds nor runs its engines");
+    return make_error(ErrorCode::kUnavailable,
+                      "target tensorrt checks models (tarmac check --target tensorrt), and python -m "
+                      "tarmac.export to-tensorrt "
+                      "builds its engines; this version does not run them");
   }
 
   ProbeCache probes_;

@@ -5,7 +5,7 @@
 
 namespace tarmac {
 
-/// Checks models from its tables, without TensorRT. Neither builds nor runs engines yet: available() and
+/// Checks models from its tables, without TensorRT. Runs no engines yet: available() and
 /// compile() say kUnavailable.
 Target& tensorrt_target();
 

@@ -39,7 +39,7 @@ TEST(TensorRtCheck, NeedsNoTensorRt) {
 
 TEST(TensorRtCheck, SaysThatEnginesAreNotRunYet) {
   Target& target = *expect_ok(find_target("tensorrt"));
-  expect_error(target.available(), ErrorCode::kUnavailable, "does not run them");
+  expect_error(target.available(), ErrorCode::kUnavailable, "this version runs none");
   const Model model = expect_ok(model_from_text(R"(<ir_version: 8, opset_import: ["" : 17]>
       g (float[3] x) => (float[3] y) { y = Relu(x) })"));
   expect_error(target.compile(model, {}, no_progress()), ErrorCode::kUnavailable, "tarmac check");

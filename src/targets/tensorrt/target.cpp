@@ -28,9 +28,8 @@ class TensorRtTarget final : public Target {
  private:
   static Error not_built() {
     return make_error(ErrorCode::kUnavailable,
-                      "target tensorrt checks models (tarmac check --target tensorrt), and python -m "
-                      "tarmac.export to-tensorrt "
-                      "builds its engines; this version does not run them");
+                      "target tensorrt checks models (tarmac check --target tensorrt), and "
+                      "python -m tarmac.export to-tensorrt builds its engines; this version runs none");
   }
 
   ProbeCache probes_;

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cli/terminal.h"
+
 namespace tarmac::cli {
 namespace {
 
@@ -47,11 +49,12 @@ int Output::finish(const Status& status) {
   }
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    fmt::print(stderr, "tarmac: error: cannot write to standard output: {}\n",
-               errno != 0 ? std::strerror(errno) : "an earlier write failed");
+    print_error(fmt::format("tarmac: error: cannot write to standard output: {}\n",
+                            errno != 0 ? std::strerror(errno) : "an earlier write failed"));
     if (exit_status == 0) exit_status = exit_code(ErrorCode::kIo);
   }
-  if (!status.ok() && !is_json_) fmt::print(stderr, "tarmac: error: {}\n", printable(status.error().str()));
+  if (!status.ok() && !is_json_)
+    print_error(fmt::format("tarmac: error: {}\n", printable(status.error().str())));
   return exit_status;
 }
 

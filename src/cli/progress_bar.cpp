@@ -97,16 +97,14 @@ void ProgressBar::draw(Clock::time_point now) {
   if (expected_end_) left_s = std::chrono::duration<double>(*expected_end_ - now).count();
   const std::string line =
       progress_line(task_, done_, total_, elapsed_s, terminal_columns(STDERR_FILENO) - 1, left_s);
-  fmt::print(stderr, "\r\x1b[2K{}", line);
-  std::fflush(stderr);
+  print_error("\r\x1b[2K" + line);
   drawn_ = true;
   last_drawn_ = now;
 }
 
 void ProgressBar::erase() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\x1b[2K");
-  std::fflush(stderr);
+  print_error("\r\x1b[2K");
   drawn_ = false;
 }
 

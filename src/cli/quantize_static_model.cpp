@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "base/log.h"
 #include "cli/calibrate_model.h"
 #include "cli/tune_model.h"
 #include "graph/model_io.h"
@@ -62,10 +61,12 @@ void report(const QuantizeReport& report, Run& run) {
 }
 
 /// 7 bits where this processor's sums of 8-bit products saturate.
-int weight_bits(const StaticJob& job) {
+int weight_bits(const StaticJob& job, Output& output) {
   if (job.weight_bits != 8 || sums_int8_exactly(cpu_features())) return job.weight_bits;
-  log(LogLevel::kWarning,
-      "this processor has no VNNI: sums of 8-bit products saturate, so weights get 7 bits");
+  const std::string note =
+      "this processor has no VNNI: sums of 8-bit products saturate, so weights get 7 bits";
+  output.json()["notes"].push_back(note);
+  output.line("Note: {}", note);
   return 7;
 }
 
@@ -104,7 +105,7 @@ Status quantize_static_model(Model& model, const StaticJob& job, Run& run) {
   QuantizeOptions options;
   options.activations = job.accuracy.form();
   options.int32_bias = options.activations != ActivationForm::kSigned;
-  options.weight_bits = weight_bits(job);
+  options.weight_bits = weight_bits(job, run.output);
   const std::vector<Target*> targets =
       job.target != nullptr ? std::vector<Target*>{job.target} : all_targets();
   const FusionRules rules = common_fusion_rules(targets);

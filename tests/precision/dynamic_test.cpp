@@ -1,5 +1,6 @@
 #include "precision/quantize_dynamic.h"
 #include "precision/stored_weights_harness.h"
+#include "precision/weight_bits.h"
 
 namespace tarmac::test {
 namespace {
@@ -19,7 +20,9 @@ Model two_products(int opset = 13) {
 TEST(QuantizeDynamic, StaysNearTheFloatModelOnEveryEngine) {
   const Model before = two_products();
   Model after = clone_model(before);
-  const auto report = expect_ok(quantize_dynamic(after));
+  DynamicOptions options;
+  options.weight_bits = weight_bits();
+  const auto report = expect_ok(quantize_dynamic(after, options));
   expect_consistent(after);
   expect_ok(verify_model(after));
   ASSERT_EQ(report.size(), 2U);

@@ -5,6 +5,7 @@
 
 #include "noise_models.h"
 #include "precision/quantize.h"
+#include "precision/weight_bits.h"
 #include "support/optimize_check.h"
 
 namespace tarmac::test {
@@ -118,7 +119,9 @@ double quantisation_noise(const Model& model, const SampleSet& samples) {
   const FusionGroups groups = groups_of(quantized);
   const auto seen = expect_ok(calibrate(quantized, observed_values(quantized, groups), engine("openvino"), {},
                                         replay(samples), no_progress()));
-  expect_ok(quantize_static(quantized, groups, ranges_of(seen.statistics, {})));
+  QuantizeOptions options;
+  options.weight_bits = weight_bits();
+  expect_ok(quantize_static(quantized, groups, ranges_of(seen.statistics, {}), options));
   return noise_of(model, quantized, samples);
 }
 
@@ -245,7 +248,8 @@ TEST_F(EqualizeChannels, MakesARescaledNetworkWhatItWas) {
   equalize(rescaled, samples);
   const double with = quantisation_noise(rescaled, samples);
   EXPECT_LT(with, without / 20);
-  EXPECT_NEAR(with / quantisation_noise(original, samples), 1, 0.05);
+  // Weights of 7 bits are rounded more coarsely, so that more hangs on which way.
+  EXPECT_NEAR(with / quantisation_noise(original, samples), 1, weight_bits() == 8 ? 0.05 : 0.4);
 }
 
 TEST_F(EqualizeChannels, LeavesChannelsBeforeAClip) {

@@ -3,6 +3,7 @@
 #include "precision/calibrate.h"
 #include "precision/quantize.h"
 #include "precision/stored_weights_harness.h"
+#include "precision/weight_bits.h"
 
 namespace tarmac::test {
 namespace {
@@ -21,6 +22,7 @@ Model quantized(const Model& before, const Tensors& inputs, ActivationForm form)
       expect_ok(calibrate(graph, observed_values(graph, groups), engine(), {}, once, no_progress()));
   QuantizeOptions options;
   options.activations = form;
+  options.weight_bits = weight_bits();
   expect_ok(quantize_static(graph, groups, ranges_of(seen.statistics, {}), options));
   expect_ok(infer_shapes(graph));
   return graph;

@@ -9,6 +9,7 @@
 #include "passes/infer_shapes.h"
 #include "precision/calibrate.h"
 #include "precision/quantize.h"
+#include "precision/weight_bits.h"
 #include "runtime/compile.h"
 #include "runtime/inputs.h"
 #include "support/expect.h"
@@ -130,9 +131,15 @@ struct Prepared {
         groups(find_fusion_groups(model, target.fusion_rules())),
         ranges(ranges_on(model, groups, batches, target)) {}
 
+  static QuantizeOptions options() {
+    QuantizeOptions options;
+    options.weight_bits = weight_bits();
+    return options;
+  }
+
   [[nodiscard]] Model quantized() const {
     Model copy = clone_model(model);
-    expect_ok(quantize_static(copy, groups, ranges));
+    expect_ok(quantize_static(copy, groups, ranges, options()));
     return copy;
   }
 

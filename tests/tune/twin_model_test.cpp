@@ -88,8 +88,8 @@ TEST_P(TwinModel, AnyMixIsTheModelQuantisedWithThatMix) {
       left.insert(group.name);
     std::vector<std::uint8_t> on;
     for (const FusionGroup& group : prepared.groups.groups) on.push_back(left.contains(group.name) ? 1 : 0);
-    expect_ok(
-        quantize_static(mixed, keep_in_float(mixed, prepared.groups, {{name, "a test"}}), prepared.ranges));
+    expect_ok(quantize_static(mixed, keep_in_float(mixed, prepared.groups, {{name, "a test"}}),
+                              prepared.ranges, Prepared::options()));
     const auto expected = exact_scores(prepared, mixed);
     EXPECT_LT(error_power(exact_scores(prepared, toggled.model, switches(toggled, on)), expected), 1e-10)
         << name;

@@ -75,15 +75,14 @@ TEST(TensorRtCheck, AxesMustBeKnown) {
 
 TEST(TensorRtCheck, LimitsOfSingleOperators) {
   const auto verdicts = verdicts_of(R"(<ir_version: 10, opset_import: ["" : 21]>
-      g (float[1, 3, 8, 8] x, float[1, 3, 4, 8, 8] v, float[1, 2, 2, 2, 3] at, uint8[4] q, float[4] row,
+      g (float[1, 3, 8, 8] x, uint8[4] q, float[4] row,
          float[5, 4, 2] mats, float[3, 2] table, int64[1, 2] where, float[1] more)
-      => (float[1, 3, 4, 4] a, float[1, 3, H, W] b, float[1, 3, 2, 2, 2] c, float[4] d, float[5, 2] e, float[3, 2] f,
+      => (float[1, 3, 4, 4] a, float[1, 3, H, W] b, float[4] d, float[5, 2] e, float[3, 2] f,
           float[4] h)
       <float scale = {0.5}, uint8 middle = {128}, int8 shifted = {3}> {
         a = MaxPool <kernel_shape = [2, 2], strides = [2, 2], dilations = [2, 2]> (x)
         sizes = Constant <value = int64[4] {1, 3, 16, 16}> ()
         b = Resize <mode = "linear", antialias = 1> (x, , , sizes)
-        c = GridSample(v, at)
         d = DequantizeLinear(q, scale, middle)
         e = MatMul(row, mats)
         f = ScatterND <reduction = "add"> (table, where, more)
@@ -91,7 +90,6 @@ TEST(TensorRtCheck, LimitsOfSingleOperators) {
         h = DequantizeLinear(r, scale, shifted) })");
   expect_refused(verdicts.at("a"), "no dilations");
   expect_refused(verdicts.at("b"), "no antialiasing");
-  expect_refused(verdicts.at("c"), "pictures (4 axes) only");
   expect_refused(verdicts.at("d"), "no uint8 Q/DQ");
   expect_refused(verdicts.at("e"), "a vector times a batch");
   expect_refused(verdicts.at("f"), "no reduction");

@@ -241,7 +241,7 @@ def _explained(reason: str, model: Path, memory_limit: int, time_limit: float) -
         for node in _refused(model):
             return ExportError(
                 UNSUPPORTED,
-                f"TensorRT: node '{node['node']}' ({node['op_type']}): {node['reason']} ({reason})",
+                f"TensorRT: node '{node['node']}' ({node['operator']}): {node['reason']} ({reason})",
                 node["remedy"],
             )
     return ExportError(UNSUPPORTED, f"TensorRT: {reason}")

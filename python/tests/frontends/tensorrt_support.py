@@ -33,6 +33,7 @@ class Parsed:
 
 def parse(model: Path) -> Parsed:
     """What the parser says, in a process of its own: it may not come back."""
+    load()  # once, for all children
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -114,19 +114,8 @@ bool scales_some_axes(const IssueQuery& query) {
 }
 
 bool reduces(const IssueQuery& query) { return query.text("reduction", "none") != "none"; }
-/// Sums are there.
-bool reduces_otherwise(const IssueQuery& query) {
-  const std::string reduction = query.text("reduction", "none");
-  return reduction == "mul" || reduction == "min" || reduction == "max";
-}
-
 bool is_circular(const IssueQuery& query) { return query.text("mode", "linear") != "linear"; }
 bool has_cache_of_other_rank(const IssueQuery& query) {
-  const auto shape = query.input_shape(0);
-  return shape && shape->size() != 4;
-}
-
-bool samples_volumes(const IssueQuery& query) {
   const auto shape = query.input_shape(0);
   return shape && shape->size() != 4;
 }
@@ -164,6 +153,7 @@ constexpr const char* kUint8 = "TensorRT has uint8 at the inputs and outputs of 
 constexpr const char* kCastFirst = "cast to float32 or int32 before it";
 constexpr const char* kFirstOutput = "TensorRT gives its first output only";
 constexpr const char* kUnused = "leave the other outputs out, or compute them by other nodes";
+constexpr const char* kScatter = "make the indices unique, or sum by products with a matrix of ones";
 constexpr const char* kResize = "use a mode that TensorRT has, or resize outside of the network";
 
 constexpr KnownIssue kLimits[] = {
@@ -189,8 +179,6 @@ constexpr KnownIssue kLimits[] = {
     {"DequantizeLinear", "", has_zero_point, "TensorRT quantises symmetrically: zero points must be 0",
      "quantise for it: tarmac quantize --activations symmetric"},
     {"Dropout", "", computes<2>, "its training_mode comes from the graph", "export the model for inference"},
-    {"GridSample", "", samples_volumes, "TensorRT samples pictures (4 axes) only",
-     "sample plane by plane, or keep it on another target"},
     {"LayerNormalization", "", has_further_outputs, kFirstOutput, kUnused},
     {"LpPool", "", has_other_norm, "TensorRT's parser has L1 and L2 pooling only",
      "write it by Pow and Conv"},
@@ -234,10 +222,8 @@ constexpr KnownIssue kLimits[] = {
     {"Resize", "", scales_some_axes, "TensorRT takes scales of all axes in order only",
      "give scales of all axes, or sizes"},
     {"STFT", "", computes<1>, "its frame_step comes from the graph", kFold},
-    {"ScatterElements", "", reduces_otherwise, "TensorRT's ScatterElements reduces by sums only",
-     "write the reduction with other operators"},
-    {"ScatterND", "", reduces, "TensorRT's ScatterND has no reduction",
-     "use ScatterElements with reduction=add, or write it with other operators"},
+    {"ScatterElements", "", reduces, "TensorRT-RTX's ScatterElements has no reduction", kScatter},
+    {"ScatterND", "", reduces, "TensorRT's ScatterND has no reduction", kScatter},
     {"Split", "", splits_beyond_the_end, "its last parts would be empty", "give the sizes of the parts"},
     {"Squeeze", "", computes<1>, kAxes, kFold},
     {"TensorScatter", "", has_cache_of_other_rank, "TensorRT's cache has 4 axes", "add axes of 1"},

@@ -59,12 +59,10 @@ class _Build:
         self.library, self.trt, self.job = library, trt, job
         self.logger = Log()
         self.builder = trt.Builder(self.logger)
-        self.network = self.builder.create_network(self._network_flags())
-
-    def _network_flags(self) -> int:
-        # TensorRT 11 and RTX know strongly typed networks only, and have no flag for it that does anything.
-        flags = self.trt.NetworkDefinitionCreationFlag
-        return 1 << int(flags.STRONGLY_TYPED)
+        # TensorRT 10 has to be asked for it; to 11 and RTX it says nothing new.
+        self.network = self.builder.create_network(
+            1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        )
 
     def run(self) -> dict[str, Any]:
         self._parse()

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-
-def load() -> Any:
-    """The bindings. The runtime's library must be loaded before the parser's."""
-    spec = find_spec("tensorrt_rtx_libs")
-    assert spec is not None and spec.submodule_search_locations, (
-        "tensorrt-rtx-cu13-libs is not installed"
-    )
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    for name in ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"):
-        ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)
-    import tensorrt_rtx_bindings
-
-    return tensorrt_rtx_bindings
+from tarmac.export._tensorrt_library import RTX, open_library
 
 
 @dataclass(frozen=True)
@@ -33,7 +19,7 @@ class Parsed:
 
 def parse(model: Path) -> Parsed:
     """What the parser says, in a process of its own: it may not come back."""
-    load()  # once, for all children
+    open_library(RTX)  # once, for all children
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -51,7 +37,7 @@ def parse(model: Path) -> Parsed:
 
 
 def _parse(model: Path) -> tuple[bool, str]:
-    trt = load()
+    trt = open_library(RTX).api
 
     class Quiet(trt.ILogger):  # type: ignore[misc, name-defined]
         def log(self, severity: Any, message: str) -> None:

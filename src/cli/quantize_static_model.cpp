@@ -62,12 +62,10 @@ void report(const QuantizeReport& report, Run& run) {
 
 /// 7 bits where this processor's sums of 8-bit products saturate.
 int weight_bits(const StaticJob& job, Output& output) {
-  if (job.weight_bits != 8 || sums_int8_exactly(cpu_features())) return job.weight_bits;
-  const std::string note =
-      "this processor has no VNNI: sums of 8-bit products saturate, so weights get 7 bits";
-  output.json()["notes"].push_back(note);
-  output.line("Note: {}", note);
-  return 7;
+  if (job.weight_bits <= int8_weight_bits()) return job.weight_bits;
+  output.json()["notes"].push_back(kSevenBitsNote);
+  output.line("Note: {}", kSevenBitsNote);
+  return int8_weight_bits();
 }
 
 /// Refuses a model that the target runs no faster than the float one.

@@ -48,7 +48,7 @@ Result<ActivationProfiles> look_at_activations(const Model& model, const Rewrite
 Result<std::vector<RewrittenNode>> rewrite(Model& model, const RewriteJob& job, Run& run) {
   if (job.mode == "dynamic") {
     DynamicOptions options;
-    options.weight_bits = sums_int8_exactly(cpu_features()) ? 8 : 7;
+    options.weight_bits = int8_weight_bits();
     options.convolutions = job.allow_slower;
     return quantize_dynamic(model, options);
   }

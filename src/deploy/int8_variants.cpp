@@ -50,10 +50,8 @@ class Maker {
     accuracy_.equalize = spec_.equalize;
     accuracy_.correct_bias = spec_.bias_correction;
     accuracy_.adapt_rounding = spec_.adaptive_rounding;
-    if (sums_int8_exactly(cpu_features())) return;
-    options_.weight_bits = 7;
-    report_.notes.push_back(
-        "this processor has no VNNI: sums of 8-bit products saturate, so weights have 7 bits");
+    options_.weight_bits = int8_weight_bits();
+    if (options_.weight_bits < 8) report_.notes.emplace_back(kSevenBitsNote);
   }
 
   Result<std::vector<Variant>> run() {

@@ -37,4 +37,6 @@ bool sums_int8_exactly(const std::vector<std::string>& features) {
   return !has("avx2") || has("avx_vnni") || has("avx512_vnni") || has("amx_int8");
 }
 
+int int8_weight_bits() { return sums_int8_exactly(cpu_features()) ? 8 : 7; }
+
 }  // namespace tarmac

@@ -14,4 +14,11 @@ std::vector<std::string> cpu_features();
 /// of them in 16 bits, which saturate unless the weights have 7 bits.
 bool sums_int8_exactly(const std::vector<std::string>& features);
 
+/// How many bits INT8 weights may use on this processor: 8, or 7 where sums would saturate.
+int int8_weight_bits();
+
+/// What to tell about the latter.
+inline constexpr const char* kSevenBitsNote =
+    "this processor has no VNNI: sums of 8-bit products saturate, so weights have 7 bits";
+
 }  // namespace tarmac

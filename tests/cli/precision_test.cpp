@@ -6,8 +6,8 @@
 
 #include "cli/child_program.h"
 #include "cli/scene.h"
+#include "plan/cpu_features.h"
 #include "precision/strong_types.h"
-#include "precision/weight_bits.h"
 #include "tensor/io.h"
 
 namespace tarmac::test {
@@ -201,7 +201,7 @@ TEST_F(Products, DynamicAndTheOperatorsOfOnnxRuntime) {
   const json dynamic = quantize({"--mode", "dynamic", "--target", "onnxruntime"});
   EXPECT_EQ(dynamic["nodes"][1]["became"], "DynamicQuantizeLinear and MatMulInteger");
   // A bit less is 6 dB less.
-  EXPECT_GT(dynamic["comparison"]["y"]["snr_db"].get<double>(), weight_bits() == 8 ? 25 : 19);
+  EXPECT_GT(dynamic["comparison"]["y"]["snr_db"].get<double>(), int8_weight_bits() == 8 ? 25 : 19);
   const json format =
       quantize({"--mode", "static", "--target", "onnxruntime", "--format", "qoperator", "--allow-slower"});
   EXPECT_EQ(format["format"][0]["became"], "QGemm");

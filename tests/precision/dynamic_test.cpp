@@ -1,6 +1,6 @@
+#include "plan/cpu_features.h"
 #include "precision/quantize_dynamic.h"
 #include "precision/stored_weights_harness.h"
-#include "precision/weight_bits.h"
 
 namespace tarmac::test {
 namespace {
@@ -21,7 +21,7 @@ TEST(QuantizeDynamic, StaysNearTheFloatModelOnEveryEngine) {
   const Model before = two_products();
   Model after = clone_model(before);
   DynamicOptions options;
-  options.weight_bits = weight_bits();
+  options.weight_bits = int8_weight_bits();
   const auto report = expect_ok(quantize_dynamic(after, options));
   expect_consistent(after);
   expect_ok(verify_model(after));

@@ -4,8 +4,8 @@
 #include <list>
 
 #include "noise_models.h"
+#include "plan/cpu_features.h"
 #include "precision/quantize.h"
-#include "precision/weight_bits.h"
 #include "support/optimize_check.h"
 
 namespace tarmac::test {
@@ -120,7 +120,7 @@ double quantisation_noise(const Model& model, const SampleSet& samples) {
   const auto seen = expect_ok(calibrate(quantized, observed_values(quantized, groups), engine("openvino"), {},
                                         replay(samples), no_progress()));
   QuantizeOptions options;
-  options.weight_bits = weight_bits();
+  options.weight_bits = int8_weight_bits();
   expect_ok(quantize_static(quantized, groups, ranges_of(seen.statistics, {}), options));
   return noise_of(model, quantized, samples);
 }
@@ -249,7 +249,7 @@ TEST_F(EqualizeChannels, MakesARescaledNetworkWhatItWas) {
   const double with = quantisation_noise(rescaled, samples);
   EXPECT_LT(with, without / 20);
   // Weights of 7 bits are rounded more coarsely, so that more hangs on which way.
-  EXPECT_NEAR(with / quantisation_noise(original, samples), 1, weight_bits() == 8 ? 0.05 : 0.4);
+  EXPECT_NEAR(with / quantisation_noise(original, samples), 1, int8_weight_bits() == 8 ? 0.05 : 0.4);
 }
 
 TEST_F(EqualizeChannels, LeavesChannelsBeforeAClip) {

@@ -1,9 +1,9 @@
 #include "precision/to_qoperator.h"
 
+#include "plan/cpu_features.h"
 #include "precision/calibrate.h"
 #include "precision/quantize.h"
 #include "precision/stored_weights_harness.h"
-#include "precision/weight_bits.h"
 
 namespace tarmac::test {
 namespace {
@@ -22,7 +22,7 @@ Model quantized(const Model& before, const Tensors& inputs, ActivationForm form)
       expect_ok(calibrate(graph, observed_values(graph, groups), engine(), {}, once, no_progress()));
   QuantizeOptions options;
   options.activations = form;
-  options.weight_bits = weight_bits();
+  options.weight_bits = int8_weight_bits();
   expect_ok(quantize_static(graph, groups, ranges_of(seen.statistics, {}), options));
   expect_ok(infer_shapes(graph));
   return graph;

@@ -7,9 +7,9 @@
 
 #include "graph/model_io.h"
 #include "passes/infer_shapes.h"
+#include "plan/cpu_features.h"
 #include "precision/calibrate.h"
 #include "precision/quantize.h"
-#include "precision/weight_bits.h"
 #include "runtime/compile.h"
 #include "runtime/inputs.h"
 #include "support/expect.h"
@@ -133,7 +133,7 @@ struct Prepared {
 
   static QuantizeOptions options() {
     QuantizeOptions options;
-    options.weight_bits = weight_bits();
+    options.weight_bits = int8_weight_bits();
     return options;
   }
 

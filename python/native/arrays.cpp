@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "interpreter.h"
+
 namespace tarmac::python {
 namespace {
 
@@ -95,9 +97,8 @@ Shape shape_of(const Array& array) {
 template <typename Array>
 std::shared_ptr<void> keep(const Array& array) {
   return {new Array(array), [](void* held) {
-            if (Py_IsInitialized() == 0) return;
-            const nb::gil_scoped_acquire acquire;
-            delete static_cast<Array*>(held);
+            const InterpreterLock lock;
+            if (lock.held()) delete static_cast<Array*>(held);
           }};
 }
 

@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 #include "batcher.h"
+#include "interpreter.h"
 #include "session.h"
 #include "tarmac/batcher.h"
 
@@ -34,7 +35,7 @@ class PyBatcher {
     unlocked([&] {
       batcher->submit(
           std::move(tensors),
-          [function](Batcher::Result result) {
+          [function, pending = work_under_way()](Batcher::Result result) {
             const bool nested = on_library_thread;
             on_library_thread = true;
             tell(std::move(*function), result ? nullptr : &result.error(), [&] {

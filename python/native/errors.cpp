@@ -7,6 +7,8 @@
 #include <string>
 #include <thread>
 
+#include "interpreter.h"
+
 namespace tarmac::python {
 namespace {
 
@@ -23,8 +25,6 @@ class CancellableProgress final : public Progress {
  private:
   std::atomic<bool> cancelled_{false};
 };
-
-bool interpreter_lives() { return Py_IsInitialized() != 0; }
 
 }  // namespace
 
@@ -81,16 +81,15 @@ void run_interruptible(const std::function<void(Progress&)>& work) {
 
 std::shared_ptr<void> share(nb::object object) {
   return {object.release().ptr(), [](void* held) {
-            if (!interpreter_lives()) return;
-            const nb::gil_scoped_acquire acquire;
-            Py_DECREF(static_cast<PyObject*>(held));
+            const InterpreterLock lock;
+            if (lock.held()) Py_DECREF(static_cast<PyObject*>(held));
           }};
 }
 
 void destroy_unlocked(const std::function<void()>& destroy) {
   if (on_library_thread) {
     std::thread(destroy).detach();
-  } else if (interpreter_lives() && PyGILState_Check() != 0) {
+  } else if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) {
     const nb::gil_scoped_release release;
     destroy();
   } else {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "batcher.h"
 #include "errors.h"
+#include "interpreter.h"
 #include "model.h"
 #include "session.h"
 #include "tarmac/version.h"
@@ -32,8 +33,8 @@ void connect_log() {
   const std::shared_ptr<void> shared =
       share(nb::module_::import_("logging").attr("getLogger")("tarmac").attr("log"));
   set_log_sink([shared](LogLevel level, const std::string& message) {
-    if (Py_IsInitialized() == 0) return;
-    const nb::gil_scoped_acquire acquire;
+    const InterpreterLock lock;
+    if (!lock.held()) return;
     try {
       const nb::object text =
           nb::steal(PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
@@ -42,7 +43,10 @@ void connect_log() {
       raised.discard_as_unraisable("tarmac: logging");
     }
   });
-  nb::module_::import_("atexit").attr("register")(nb::cpp_function([] { set_log_sink({}); }));
+  nb::module_::import_("atexit").attr("register")(nb::cpp_function([] {
+    end_interpreter_use();
+    set_log_sink({});
+  }));
 }
 
 }  // namespace

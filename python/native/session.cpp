@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.h"
+#include "interpreter.h"
 #include "json.h"
 #include "report/model_json.h"
 
@@ -66,7 +67,7 @@ void run_async(const PySession& session, nb::handle inputs, const Names& outputs
   const std::shared_ptr<void> function = share(std::move(done));
   check(unlocked([&] {
     return core->run_async(core, tensors, outputs.value_or(std::vector<std::string>()), options,
-                           [function](const Result<std::vector<Taken>>& results) {
+                           [function, pending = work_under_way()](const Result<std::vector<Taken>>& results) {
                              tell(function, results ? nullptr : &results.error(),
                                   [&] { return nb::object(to_dict(*results)); });
                            });
@@ -219,8 +220,8 @@ nb::dict to_dict(const std::vector<Taken>& taken) {
 }
 
 void tell(std::shared_ptr<void> function, const Error* error, const std::function<nb::object()>& results) {
-  if (Py_IsInitialized() == 0) return;
-  const nb::gil_scoped_acquire acquire;
+  const InterpreterLock lock;
+  if (!lock.held()) return;
   const nb::handle done(static_cast<PyObject*>(function.get()));
   try {
     if (error != nullptr) {

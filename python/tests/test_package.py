@@ -151,9 +151,13 @@ def test_onnxruntimes_own_package_may_come_first() -> None:
     assert python(RUN + before + after, PYTHONPATH=cached("onnxruntime")).strip() == "fine"
 
 
-def test_a_process_ends_while_runs_are_under_way() -> None:
-    python(
+@pytest.mark.parametrize("pictures", [1, 4, 16, 64, 256])
+def test_a_process_ends_while_runs_are_under_way(pictures: int) -> None:
+    """The run may end before, while, and after the interpreter does."""
+    said = python(
         "import numpy, tarmac;"
         f"s = tarmac.Session({str(MODEL)!r});"
-        "f = s.run_async({'image': numpy.ones((256, 3, 96, 48), 'f4')})"
+        f"f = s.run_async({{'image': numpy.ones(({pictures}, 3, 96, 48), 'f4')}});"
+        "f.add_done_callback(lambda done: print(*next(iter(done.result().values())).shape))"
     )
+    assert said.split() == [str(pictures), "3"]

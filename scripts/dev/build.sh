@@ -41,7 +41,7 @@ run_ctest() { # PRESET [CTEST OPTION…]
 # package) as they are shipped, then the Python package. With one: all its tests.
 run_tests() { # [PRESET] [CTEST OPTION…]
   local passed=0 failed=0 skipped=0 presets=(release dev) preset everything=1
-  local targets=(tarmac tests_slow tests_conformance tests_both) labels='^(slow|conformance|both)$'
+  local targets=(tarmac tests_slow tests_conformance tests_both ops_bench runtime_bench bevformer_frame) labels='^(slow|conformance|both)$'
   case ${1:-} in release | dev | tsan | cuda) presets=("$1") targets=() labels=. everything=0 && shift ;; esac
   # Where the tests look for the conformance cases.
   TARMAC_CASES=$CACHE/onnx-cases-$(pinned case onnx)

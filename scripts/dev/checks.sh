@@ -1,11 +1,17 @@
 # shellcheck shell=bash
 # ./dev format, lint, doctor.
 
-sources() { git ls-files -co --exclude-standard -- "$@" | while read -r file; do [[ -f $file ]] && echo "$file"; done; }
+sources() {
+  git ls-files -co --exclude-standard -- "$@" | while read -r file; do
+    if [[ -f $file ]]; then echo "$file"; fi
+  done
+}
 cpp_sources() { sources '*.cpp' '*.h' '*.cu' '*.cuh'; }
 shell_sources() {
   sources '*.sh'
-  sources | grep -vE '\.[a-z0-9]+$' | while read -r file; do head -c 64 "$file" | grep -aqE '^#!.*\b(ba)?sh\b' && echo "$file"; done
+  sources | grep -vE '\.[a-z0-9]+$' | while read -r file; do
+    if head -c 64 "$file" | grep -aqE '^#!.*\b(ba)?sh\b'; then echo "$file"; fi
+  done
 }
 
 format() { # [--check]
@@ -17,12 +23,13 @@ format() { # [--check]
   fi
 }
 
-# clang-tidy over every source file, and shellcheck. A clean result is remembered by the digest of what the compiler read for
-# that file, so only what changed is checked again.
+# clang-tidy over every source file, and shellcheck. A clean result is remembered by the digest of the file and of the headers that
+# it includes, so only what changed is checked again.
 lint() {
   local rc=0
   install_apt checks
-  build release
+  deps
+  configure release
   step "shellcheck"
   shell_sources | xargs -r shellcheck -x || rc=1
   step "clang-tidy"

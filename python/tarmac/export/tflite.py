@@ -180,7 +180,9 @@ class _Caller:
 def _levels(interpreter: Any) -> dict[str, float]:
     """How much one quantisation level of an output is, in the output's own numbers: 1 where it is
     stored quantised, its scale where the last operator makes floats of it."""
-    makers = {int(index): op for op in interpreter._get_ops_details() for index in op["outputs"]}
+    # A delegate is listed as one more maker of what it took over.
+    own = [op for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"]
+    makers = {int(index): op for op in own for index in op["outputs"]}
     tensors = {d["index"]: d for d in interpreter.get_tensor_details()}
     names = _signature_names(interpreter)[1]
     levels = {}

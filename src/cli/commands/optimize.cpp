@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -13,6 +15,7 @@
 #include "graph/model_io.h"
 #include "passes/convert_opset.h"
 #include "passes/infer_shapes.h"
+#include "targets/tensorrt/emit.h"
 
 namespace tarmac::cli {
 namespace {
@@ -55,6 +58,16 @@ Status check_pass_names(const std::vector<std::string>& names) {
   return {};
 }
 
+Status emit_for_tensorrt(Model& model, Output& output) {
+  TARMAC_TRY(const auto changes, tensorrt::emit(model));
+  std::map<std::string, std::vector<std::string>> nodes;
+  for (const Change& change : changes) nodes[change.pass].push_back(change.node);
+  output.json()["tensorrt"] = nodes;
+  for (const auto& [what, names] : nodes)
+    output.line("For TensorRT: {} at {} nodes", what, format_count(static_cast<std::int64_t>(names.size())));
+  return {};
+}
+
 Status optimize_command(const OptimizeArgs& args, Run& run) {
   if (args.list_passes) {
     list_passes(run.output);
@@ -73,7 +86,8 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
 
   std::vector<Target*> targets;
   for (const std::string& name : args.targets) {
-    TARMAC_TRY(targets.emplace_back(), open_target(name));
+    // TensorRT's rules are tables; the other engines are asked.
+    TARMAC_TRY(targets.emplace_back(), name == "tensorrt" ? named_target(name) : open_target(name));
   }
 
   TARMAC_TRY(Model model, load_onnx_model(args.model));
@@ -94,6 +108,8 @@ Status optimize_command(const OptimizeArgs& args, Run& run) {
   TARMAC_TRY(const OptimizeReport report, optimize_model(model, options, targets, run.progress));
   run.output.json() = to_json(report);
   print(run.output, report);
+  if (std::find(args.targets.begin(), args.targets.end(), "tensorrt") != args.targets.end())
+    TARMAC_CHECK_OK(emit_for_tensorrt(model, run.output));
   if (args.verify)
     TARMAC_CHECK_OK(verify_optimized({original, before, model}, options, targets, args.verifying, run));
   // Its own proof: the comparison above is for rewrites that change rounding only.
@@ -116,6 +132,7 @@ void add_optimize(Commands& commands) {
        "tarmac optimize model.onnx -o optimized.onnx --verify --contract deploy.yaml --samples 50",
        "tarmac optimize model.onnx -o fixed.onnx --fix-shape image:1x3x224x224",
        "tarmac optimize model.onnx -o out.onnx --opset 17 --target onnxruntime",
+       "tarmac optimize model.onnx -o tensorrt.onnx --target tensorrt",
        "tarmac optimize model.onnx -o half.onnx --precision fp16 --contract deploy.yaml --keep-io",
        "tarmac optimize model.onnx -o out.onnx --skip fuse_conv_bn --trace trace/",
        "tarmac optimize --list-passes"},

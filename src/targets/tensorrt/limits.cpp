@@ -150,7 +150,9 @@ constexpr const char* kFold =
     "make it a constant (tarmac optimize folds what can be; --fix-shape fixes the sizes it comes from)";
 constexpr const char* kAxes = "its axes come from the graph; they must be known when the engine is built";
 constexpr const char* kUint8 = "TensorRT has uint8 at the inputs and outputs of a model only";
-constexpr const char* kCastFirst = "cast to float32 or int32 before it";
+constexpr const char* kCastFirst =
+    "cast to float32 or int32 before it, which tarmac optimize --target tensorrt does where elements are "
+    "only moved";
 constexpr const char* kFirstOutput = "TensorRT gives its first output only";
 constexpr const char* kUnused = "leave the other outputs out, or compute them by other nodes";
 constexpr const char* kScatter = "make the indices unique, or sum by products with a matrix of ones";
@@ -172,12 +174,12 @@ constexpr KnownIssue kLimits[] = {
     {"CastLike", "", casts_inside_to_uint8, kUint8, "cast to int32 instead"},
     {"Celu", "", is_celu_of_halves, "the parser fails at Celu of float16 and bfloat16",
      "write it as Max(0, x) + Min(0, a (exp(x / a) - 1))"},
-    {"Clip", "", reads_int8, "TensorRT does not clip int8", kCastFirst},
+    {"Clip", "", reads_int8, "TensorRT does not clip int8", "cast to float32 or int32 before it"},
     {"DequantizeLinear", "", reads_uint8, "TensorRT has no uint8 Q/DQ", "quantise to signed int8"},
     {"DequantizeLinear", "", has_odd_count_of_nibbles, "TensorRT packs 4-bit elements in pairs",
      "keep tensors of an odd number of elements in 8 bits"},
     {"DequantizeLinear", "", has_zero_point, "TensorRT quantises symmetrically: zero points must be 0",
-     "quantise for it: tarmac quantize --activations symmetric"},
+     "quantise for it: tarmac quantize --activations signed"},
     {"Dropout", "", computes<2>, "its training_mode comes from the graph", "export the model for inference"},
     {"LayerNormalization", "", has_further_outputs, kFirstOutput, kUnused},
     {"LpPool", "", has_other_norm, "TensorRT's parser has L1 and L2 pooling only",
@@ -192,7 +194,7 @@ constexpr KnownIssue kLimits[] = {
     {"OneHot", "", computes<1>, "its depth comes from the graph", kFold},
     {"QuantizeLinear", "", has_output_dtype_of_float, "output_dtype names a float type", "leave it out"},
     {"QuantizeLinear", "", has_zero_point, "TensorRT quantises symmetrically: zero points must be 0",
-     "quantise for it: tarmac quantize --activations symmetric"},
+     "quantise for it: tarmac quantize --activations signed"},
     {"RandomNormal", "", draws_doubles, "TensorRT draws float32 and float16 only", "draw float32 and cast"},
     {"RandomNormalLike", "", draws_doubles, "TensorRT draws float32 and float16 only",
      "draw float32 and cast"},

@@ -69,7 +69,11 @@ test_frontends() { # [NAME…] [-- PYTEST OPTION…]
       continue
     fi
     [[ $name != tensorflow ]] || with_cache_lock tensorflow_data
-    [[ $name != tensorrt ]] || with_cache_lock conformance_cases # its parser is asked about each
+    if [[ $name == tensorrt ]]; then
+      with_cache_lock conformance_cases # its parser is asked about each
+      TARMAC_CASE_PYTHON=$(python_dir case)/bin/python # has onnx, which writes a model
+      export TARMAC_CASE_PYTHON
+    fi
     [[ $name != tflite ]] || with_cache_lock demo_data # INT8 is judged on the traffic light pictures
     mapfile -t tests < <(find "$ROOT/python/tests/frontends" -name "test_${name}_*.py" | sort)
     if ((${#tests[@]} == 0)); then

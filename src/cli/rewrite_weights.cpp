@@ -55,6 +55,7 @@ Result<std::vector<RewrittenNode>> rewrite(Model& model, const RewriteJob& job, 
   WeightOptions options;
   options.bits = job.args.bits;
   if (job.args.block != 0) options.block = job.args.block;
+  options.symmetric = job.args.symmetric;
   ActivationProfiles profiles;
   const bool aware = job.args.bits == 4 && job.data != nullptr && job.args.weight_method != "nearest";
   if (aware) {

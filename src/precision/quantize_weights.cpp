@@ -175,7 +175,7 @@ class WeightQuantizer {
   [[nodiscard]] BlockLayout layout_of(const Node& node) const {
     const Shape shape = matrix_shape(node);
     return {static_cast<std::size_t>(shape[0]), static_cast<std::size_t>(shape[1]),
-            static_cast<std::size_t>(block_for(shape[0], options_.block))};
+            static_cast<std::size_t>(block_for(shape[0], options_.block)), options_.symmetric};
   }
 
   Status store_int8(Node& node, RewrittenNode& row) {

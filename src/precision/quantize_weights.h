@@ -16,6 +16,9 @@ struct WeightOptions {
   int bits = 8;
   std::int64_t block =
       32;  ///< a power of two from 16 on; smaller where it does not divide the input channels
+  /// 4 bits: every zero point is 8, the middle, for engines without zero points (TensorRT). A little less
+  /// exact.
+  bool symmetric = false;
   /// 4 bits: products whose activation is in here get input scales and ranges by output error
   /// (precision/activation_aware.h); null, and the others: rounded to nearest.
   const ActivationProfiles* activations = nullptr;

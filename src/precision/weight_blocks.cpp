@@ -9,6 +9,7 @@ namespace tarmac {
 namespace {
 
 constexpr float kSteps = 15.0F;
+constexpr float kMiddle = 8;  // the zero point of symmetric blocks
 constexpr float kLeast = 1e-30F;
 constexpr std::array kNarrowings = {1.0F, 0.95F, 0.9F, 0.85F, 0.8F, 0.7F, 0.6F};
 
@@ -24,6 +25,7 @@ class BlockRow {
       : weights_(weights),
         importance_(importance),
         block_(layout.block),
+        symmetric_(layout.symmetric),
         columns_(layout.columns),
         low_(columns_, 0.0F),
         high_(columns_, 0.0F),
@@ -62,10 +64,14 @@ class BlockRow {
  private:
   void narrow(float share) {
     for (std::size_t c = 0; c < columns_; ++c) {
-      const float scale = (high_[c] - low_[c]) * share / kSteps;
+      const float range = symmetric_ ? std::max(high_[c] / (kSteps - kMiddle), -low_[c] / kMiddle)
+                                     : (high_[c] - low_[c]) / kSteps;
+      const float scale = range * share;
       const bool flat = scale < kLeast;
       scale_[c] = flat ? 1.0F : scale;
-      zero_[c] = flat ? 0.0F : static_cast<float>(nearest_code(-low_[c] * share / scale));
+      zero_[c] = symmetric_ ? kMiddle
+                 : flat     ? 0.0F
+                            : static_cast<float>(nearest_code(-low_[c] * share / scale));
     }
   }
 
@@ -85,6 +91,7 @@ class BlockRow {
   const float* weights_;
   const float* importance_;  // null: nearest
   std::size_t block_;
+  bool symmetric_;
   std::size_t columns_;
   std::vector<float> low_;
   std::vector<float> high_;

@@ -15,6 +15,7 @@ struct BlockLayout {
   std::size_t rows = 0;
   std::size_t columns = 0;
   std::size_t block = 0;
+  bool symmetric = false;  ///< z is 8, so that q − z is an int4
   [[nodiscard]] std::size_t blocks() const { return rows / block * columns; }
 };
 
@@ -25,10 +26,10 @@ struct WeightBlocks {
   std::vector<std::uint8_t> zero_points;  ///< z, [rows / block, columns]
 };
 
-/// Rounds to nearest, each block's range widened to contain 0. With `importance` (a weight for each row's
-/// squared errors) ranges are narrowed where that lowers the block's error: a few large weights are clipped
-/// so that the others get finer steps (the clipping search of Lin et al., "AWQ: activation-aware weight
-/// quantization", MLSys 2024). Weights must be finite.
+/// Rounds to nearest, each block's range widened to contain 0 (symmetric: to [−8 s, 7 s]). With `importance`
+/// (a weight for each row's squared errors) ranges are narrowed where that lowers the block's error: a few
+/// large weights are clipped so that the others get finer steps (the clipping search of Lin et al., "AWQ:
+/// activation-aware weight quantization", MLSys 2024). Weights must be finite.
 WeightBlocks round_blocks(std::span<const float> weights, const BlockLayout& layout,
                           std::span<const float> importance = {});
 

@@ -48,6 +48,26 @@ TEST(WeightBlocks, ZeroStaysZeroAndOneSignUsesTheWholeRange) {
   EXPECT_FLOAT_EQ(back[15 * 2 + 1], 16.0F);
 }
 
+TEST(WeightBlocks, SymmetricOnesHaveTheirZeroInTheMiddle) {
+  BlockLayout layout{64, 7, 16};
+  layout.symmetric = true;
+  auto weights = normal_floats(layout.rows * layout.columns, 5);
+  for (std::size_t k = 0; k < 16; ++k) weights[k * 7] = 0;                                  // nothing
+  for (std::size_t k = 0; k < 16; ++k) weights[k * 7 + 1] = std::fabs(weights[k * 7 + 1]);  // one sign
+  const std::vector<float> importance(layout.rows, 1.0F);
+  for (const bool narrows : {false, true}) {
+    const WeightBlocks blocks = round_blocks(
+        weights, layout, narrows ? std::span<const float>(importance) : std::span<const float>());
+    EXPECT_EQ(blocks.zero_points, std::vector<std::uint8_t>(layout.blocks(), 8));
+    std::vector<float> back(weights.size());
+    dequantize(blocks, layout, back);
+    for (std::size_t k = 0; k < 16; ++k) EXPECT_EQ(back[k * 7], 0.0F);
+    if (narrows) continue;
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      EXPECT_LE(std::fabs(back[i] - weights[i]), 0.51F * blocks.scales[i / (16 * 7) * 7 + i % 7]) << i;
+  }
+}
+
 TEST(WeightBlocks, NarrowingLowersTheWeightedError) {
   const BlockLayout layout{32, 8, 32};
   const auto weights = normal_floats(layout.rows * layout.columns, 9);

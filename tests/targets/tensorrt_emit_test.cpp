@@ -1,6 +1,8 @@
 // The form for TensorRT's parser: what is rewritten, and what is left as it is.
 #include "targets/tensorrt/emit.h"
 
+#include <algorithm>
+
 #include "passes/infer_shapes.h"
 #include "support/graph_checks.h"
 
@@ -88,6 +90,49 @@ TEST(TensorRtEmit, KeepsWeightsInEightBitsAndBiasesThatAreComputed) {
         b = DequantizeLinear(q, s) y = Add(x, b) })");
   expect_kept(std::string(kHead) + R"((float[2] x) => (float[2] b) <int32[2] q = {2, 6}, float s = {0.5}> {
         b = DequantizeLinear(q, s) })");
+}
+
+Tensor uint4(const Shape& shape, std::vector<std::uint8_t> pairs) {
+  const auto bytes = std::make_shared<std::vector<std::uint8_t>>(std::move(pairs));
+  return expect_ok(Tensor::view(DType::kUint4, shape, std::as_bytes(std::span(*bytes)), bytes));
+}
+
+/// y = x · DequantizeLinear(q [2, 3], s [1, 3], z [1, 3]).
+Model product_of_4_bits(std::vector<std::uint8_t> zero_points) {
+  Model model =
+      test::model(R"(<ir_version: 10, opset_import: ["" : 21]> g (float[1, 2] x, uint4[2, 3] q, uint4[1, 3] z)
+        => (float[1, 3] y) <float[1, 3] s = {1.0, 2.0, 4.0}> {
+        w = DequantizeLinear<axis = 0, block_size = 2>(q, s, z) y = MatMul(x, w) })");
+  Graph& graph = *model.graph;
+  graph.set_initializer(*graph.find("q"), uint4({2, 3}, {0x80, 0xF7, 0x19}));
+  graph.set_initializer(*graph.find("z"), uint4({1, 3}, std::move(zero_points)));
+  graph.drop_input(*graph.find("q"));
+  graph.drop_input(*graph.find("z"));
+  return model;
+}
+
+TEST(TensorRtEmit, StoresSymmetricWeightsAsInt4) {
+  Model model = product_of_4_bits({0x88, 0x08});
+  EXPECT_EQ(expect_ok(tensorrt::emit(model)).size(), 1U);
+  test::expect_consistent(model);
+  const Node& node = *model.graph->nodes().front();
+  ASSERT_EQ(node.inputs().size(), 2U);
+  const Tensor* codes = constant_of(node.input(0));
+  ASSERT_NE(codes, nullptr);
+  EXPECT_EQ(codes->dtype(), DType::kInt4);
+  // 0, 8, 7, 15, 9, 1 less 8 are -8, 0, -1, 7, 1, -7.
+  const std::vector<std::uint8_t> expected = {0x08, 0x7F, 0x91};
+  EXPECT_TRUE(std::ranges::equal(codes->bytes(), std::as_bytes(std::span(expected))));
+  EXPECT_EQ(model.graph->find("q"), nullptr);
+  EXPECT_EQ(model.graph->find("z"), nullptr);
+}
+
+TEST(TensorRtEmit, KeepsOtherZeroPointsOf4Bits) {
+  for (const std::vector<std::uint8_t>& zero_points : {std::vector<std::uint8_t>{0x78, 0x08}, {0x88, 0x07}}) {
+    Model model = product_of_4_bits(zero_points);
+    EXPECT_TRUE(expect_ok(tensorrt::emit(model)).empty());
+    EXPECT_NE(model.graph->find("q"), nullptr);
+  }
 }
 
 }  // namespace

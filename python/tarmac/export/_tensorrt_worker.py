@@ -66,6 +66,7 @@ class _Build:
 
     def run(self) -> dict[str, Any]:
         self._parse()
+        self._allow_decomposing()
         config = self._config()
         engine = self.builder.build_serialized_network(self.network, config)
         if engine is None:
@@ -106,6 +107,15 @@ class _Build:
         raise Unsupported(
             "its parser refuses the model: " + ("; ".join(found) or self._reason("no reason given"))
         )
+
+    def _allow_decomposing(self) -> None:
+        """Attention for which TensorRT has no kernel of its own is refused, unless it may become products and a softmax."""
+        kind = getattr(self.trt.LayerType, "ATTENTION_INPUT", None)
+        for i in range(self.network.num_layers if kind is not None else 0):
+            layer = self.network.get_layer(i)
+            if layer.type == kind:
+                layer.__class__ = self.trt.IAttentionInputLayer  # the bindings give the base class
+                layer.attention.decomposable = True
 
     def _config(self) -> Any:
         config = self.builder.create_builder_config()
@@ -186,6 +196,8 @@ class _Build:
             if kind == "DEQUANTIZE" and first is not None:
                 for k in range(layer.num_outputs):
                     dequantized[layer.get_output(k).name] = first.dtype.name
+            if kind == "SHUFFLE" and first is not None and first.name in dequantized:
+                dequantized[layer.get_output(0).name] = dequantized[first.name]  # only moved
             result = layer.get_output(0)
             precision = result.dtype.name if result is not None else ""
             if kind in COMPUTE and first is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tarmac._program import run_program
@@ -59,6 +61,94 @@ def test_half_precision_comes_from_the_graph(tmp_path: Path) -> None:
     run_program("optimize", [BEV_HEAD, "-o", half, "--precision", "fp16"])
     report = build(half, tmp_path / "half.engine", profiles=[parse_profile(BEV_PROFILE)])
     assert precision_share(report, "HALF") >= 0.95
+
+
+def for_tensorrt(model: Path, folder: Path, *options: str | Path) -> Path:
+    out = folder / "for_tensorrt.onnx"
+    run_program("optimize", [model, "-o", out, "--target", "tensorrt", *options])
+    return out
+
+
+@pytest.mark.parametrize(
+    ("lifted", "options"),
+    [(False, []), (False, ["--opset", "20"]), (True, [])],
+    ids=["opset 17", "opset 20", "lifted, with fallback bodies"],
+)
+def test_the_bevformer_becomes_an_engine(lifted: bool, options: list[str], tmp_path: Path) -> None:
+    model = ROOT / "examples/bevformer/bevformer.onnx"
+    if lifted:
+        model = tmp_path / "lifted.onnx"
+        run_program("optimize", [ROOT / "examples/bevformer/bevformer.onnx", "-o", model])
+        operators = run_program("inspect", [model])["operators"]
+        assert operators["tarmac::MultiScaleDeformableAttention"] == 6
+    ready = for_tensorrt(model, tmp_path, *options)
+    assert run_program("inspect", [ready])["operators"]["GridSample"] >= 6
+    profile = ";".join(
+        f"{name}:{','.join([shape] * 3)}"
+        for name, shape in {
+            "images": "1x6x3x128x352",
+            "projection": "1x6x4x4",
+            "ego_motion": "1x3x3",
+            "prev_bev": "1x4096x96",
+        }.items()
+    )
+    report = build(ready, tmp_path / "bev.engine", profiles=[parse_profile(profile)])
+    assert report.bytes > 10_000_000
+    assert report.compute_precisions == {"FLOAT": 68}
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "shape", "profile"),
+    [
+        (BEV_HEAD, "features", (4, 256, 100, 100), BEV_PROFILE),
+        (TRAFFIC_LIGHT, "image", (8, 3, 96, 48), "image:1x3x96x48,4x3x96x48,8x3x96x48"),
+    ],
+    ids=["bev_head", "traffic_light"],
+)
+def test_int8_comes_from_the_graph(
+    model: Path, name: str, shape: tuple[int, ...], profile: str, tmp_path: Path
+) -> None:
+    """Ranges of made-up data: what is looked at is the engine's types."""
+    data, int8 = tmp_path / "data.npz", tmp_path / "int8.onnx"
+    np.savez(data, **{name: np.random.default_rng(0).uniform(-1, 1, shape).astype("f4")})
+    words: list[str | Path] = [model, "-o", int8, "--mode", "static", "--activations", "signed"]
+    run_program("quantize", [*words, "--data", data, "--allow-slower"])
+    ready = for_tensorrt(int8, tmp_path)
+    report = build(ready, tmp_path / "int8.engine", profiles=[parse_profile(profile)])
+    assert precision_share(report, "INT8") >= 0.95, report.compute_precisions
+
+
+def test_int4_weights_come_from_the_graph(tmp_path: Path) -> None:
+    """And attention that TensorRT has no kernel for is taken apart."""
+    int4 = tmp_path / "int4.onnx"
+    words: list[str | Path] = [ROOT / "examples/basics/transformer_block.onnx", "-o", int4]
+    words += ["--mode", "weight-only", "--bits", "4", "--symmetric", "--allow-slower"]
+    run_program("quantize", words)
+    ready = for_tensorrt(int4, tmp_path)
+    report = build(
+        ready,
+        tmp_path / "int4.engine",
+        profiles=[parse_profile("tokens:1x64x96,1x128x96,4x512x96")],
+    )
+    assert report.compute_precisions["FLOAT, weights INT4"] == 6
+    assert {layer["type"] for layer in report.layers} >= {"ATTENTION_INPUT", "DEQUANTIZE"}
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+def test_resnet_50_becomes_an_engine(half: bool, tmp_path: Path) -> None:
+    model = tmp_path / "resnet50.onnx"
+    writer = ROOT / "python/tests/frontends/write_resnet50.py"
+    subprocess.run([os.environ["TARMAC_CASE_PYTHON"], "-B", writer, model], check=True)
+    ready = for_tensorrt(model, tmp_path, *(["--precision", "fp16"] if half else []))
+    shape = "1x3x224x224"
+    report = build(
+        ready,
+        tmp_path / "resnet50.engine",
+        profiles=[parse_profile(f"image:{shape},{shape},8x3x224x224")],
+        capabilities=["8.6"],
+    )
+    assert sum(report.compute_precisions.values()) == 54
+    assert precision_share(report, "HALF" if half else "FLOAT") >= 0.95
 
 
 def test_several_profiles_and_capabilities_as_json(

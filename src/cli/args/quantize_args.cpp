@@ -42,6 +42,9 @@ void StorageArgs::add(CLI::App& command) {
       .add_option("--block", block,
                   "Input channels that share a scale with --bits 4: 16, 32, 64, 128, … (default: 32)")
       ->type_name("32|128");
+  command.add_flag(
+      "--symmetric", symmetric,
+      "With --bits 4: no zero points but 8, the middle, as TensorRT wants it; a little less exact");
   command
       .add_option("--weight-method", weight_method,
                   "How --bits 4 rounds: nearest, or by what it does to results on --data (default: the "
@@ -61,8 +64,8 @@ Status StorageArgs::check(const std::string& mode, bool has_data, const std::str
     return usage("--bits 4 is for --mode weight-only: no engine here computes with 4-bit activations");
   if (bits == 7 && mode != "static")
     return usage("--bits 7 is for --mode static, where 8-bit products can saturate");
-  if (bits != 4 && (block != 0 || !weight_method.empty()))
-    return usage("--block and --weight-method are for --mode weight-only with --bits 4");
+  if (bits != 4 && (block != 0 || symmetric || !weight_method.empty()))
+    return usage("--block, --symmetric and --weight-method are for --mode weight-only with --bits 4");
   if (block != 0 && (block < 16 || !std::has_single_bit(static_cast<std::uint64_t>(block))))
     return usage(fmt::format("--block {}: expected a power of two from 16 on, for example 32 or 128", block));
   if (weight_method == "activation-aware" && !has_data)

@@ -12,6 +12,7 @@ namespace tarmac::cli {
 struct StorageArgs {
   int bits = 8;
   std::int64_t block = 0;     ///< 0: not given
+  bool symmetric = false;     ///< zero points of 4 bits are all 8
   std::string weight_method;  ///< empty: activation-aware where there is data
   std::string format = "qdq";
 

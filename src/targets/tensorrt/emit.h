@@ -14,9 +14,10 @@ namespace tarmac::tensorrt {
 ///   outputs only;
 /// - stored int32 (the biases of a Q/DQ model): DequantizeLinear of them becomes its float32 result, s·q with
 /// a scale s for
-///   all or for each index of one axis; the parser takes no int32.
-/// Types must be known (infer_shapes). What it cannot rewrite stays, and check() says so. Returns what was
-/// done. Errors: kResourceExhausted.
+///   all or for each index of one axis; the parser takes no int32;
+/// - 4-bit weights with every zero point at 8 (tarmac quantize --symmetric): uint4 q becomes int4 q − 8
+/// without zero points. Types must be known (infer_shapes). What it cannot rewrite stays, and check() says
+/// so. Returns what was done. Errors: kResourceExhausted.
 Result<std::vector<Change>> emit(Model& model);
 
 }  // namespace tarmac::tensorrt

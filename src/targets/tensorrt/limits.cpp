@@ -150,9 +150,6 @@ constexpr const char* kFold =
     "make it a constant (tarmac optimize folds what can be; --fix-shape fixes the sizes it comes from)";
 constexpr const char* kAxes = "its axes come from the graph; they must be known when the engine is built";
 constexpr const char* kUint8 = "TensorRT has uint8 at the inputs and outputs of a model only";
-constexpr const char* kCastFirst =
-    "cast to float32 or int32 before it, which tarmac optimize --target tensorrt does where elements are "
-    "only moved";
 constexpr const char* kFirstOutput = "TensorRT gives its first output only";
 constexpr const char* kUnused = "leave the other outputs out, or compute them by other nodes";
 constexpr const char* kScatter = "make the indices unique, or sum by products with a matrix of ones";

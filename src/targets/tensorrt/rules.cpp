@@ -220,8 +220,10 @@ std::optional<Refusal> find_types(const IssueQuery& query) {
     if (auto found = find_type(query.node.input(i), query.input_dtype(i))) return found;
   }
   if (query.input_dtype(0) == DType::kUint8 && !contains(kReadUint8, query.node.op_type)) {
-    return Refusal{"it reads uint8, which TensorRT has at the inputs and outputs of a model only",
-                   "cast to float32 or int32 before it"};
+    return Refusal{
+        "it reads uint8, which TensorRT has at the inputs and outputs of a model only",
+        "cast to float32 or int32 before it, as tarmac optimize --target tensorrt does where elements "
+        "are only moved"};
   }
   for (std::size_t i = 0; i < query.node.outputs().size(); ++i) {
     if (auto found = find_type(query.node.output(i), query.output_dtype(i))) return found;
